@@ -1,0 +1,171 @@
+"""Keyed hashes of runs of units (*grams*): the only form in which training text is stored or compared.
+
+Strategy: a *seed*, the shortest gram, is XXH3 of its encoded units under a secret seed, one call in
+C. A longer gram of k units is put together from two shorter, overlapping ones, which between them determine
+it, by a keyed, non-linear mixer with constants of its own for each k. So a stream hashes each unit once
+and works out longer grams only where a match begins, and numpy does the same for whole documents.
+What is stored with 32 bits or more has gone through the mixer.
+
+Index plus key equals text: with the key anyone can test guesses of runs. Without it a stored hash is a
+random number.
+
+May import: ``proxy.text``, the standard library and xxhash (numpy only inside functions). The rule
+that must stay true: :meth:`GramKey.gram`, :meth:`GramKey.composer` and :meth:`GramKey.arrays` give
+the same hashes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any
+
+from xxhash import xxh3_64_intdigest
+
+from proxy.text import UNIT_BYTES, WIDE, FoldTable, UnitTable, fold
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+MASK = (1 << 64) - 1
+
+KEY_LENGTH = 16
+"""The fewest characters of a key."""
+
+SEED = 12
+"""Units of a seed. A match shorter than this is not seen; with a leak budget of 11 or more it need not be."""
+
+SEED_BYTES = SEED * UNIT_BYTES
+
+
+class GramKey:
+    """Everything derived from the index key. Immutable but for its cache of folds."""
+
+    def __init__(self, secret: str) -> None:
+        self._root = blake2b(secret.encode("utf-8"), digest_size=64, person=b"sluicegate-gram").digest()
+        self.seed = int.from_bytes(self._root[:8], "little")
+        """The secret seed of XXH3."""
+        self.id = blake2b(self._root, digest_size=8, person=b"sluicegate-kid").hexdigest()
+        """Names the key without telling it, so that a wrong one is recognised."""
+        self.table = UnitTable()
+        """Raw character to its encoded units."""
+
+    def __repr__(self) -> str:
+        return f"GramKey(id={self.id!r})"
+
+    def __reduce__(self) -> Any:
+        raise TypeError("a key is secret and is not to be pickled")
+
+    def _constants(self, length: int) -> tuple[int, int, int, int, int]:
+        """The mixer's secrets for grams of this length: two masks and three odd multipliers."""
+        digest = blake2b(
+            length.to_bytes(4, "little"), key=self._root, digest_size=40, person=b"sluicegate-mix"
+        ).digest()
+        one, two, first, second, third = (
+            int.from_bytes(digest[i : i + 8], "little") for i in range(0, 40, 8)
+        )
+        return one, two, first | 1, second | 1, third | 1
+
+    def composer(self, length: int) -> Callable[[Sequence[int], int], int]:
+        """A function (seeds, last) -> the gram of ``length`` units whose last seed is ``seeds[last]``.
+
+        ``seeds[j]`` are the seeds of neighbouring windows; ``seeds[last - (length - SEED)]`` is the first
+        it needs. For ``length == SEED`` it is the mixed form of the seed, as postings keep it.
+        """
+        mix = self._mixer(length)
+        part = shorter(length)
+        step = length - part
+        if part == SEED:
+
+            def pair(seeds: Sequence[int], last: int) -> int:
+                return mix(seeds[last - step], seeds[last])
+
+            return pair
+        inner = self.composer(part)
+
+        def nested(seeds: Sequence[int], last: int) -> int:
+            return mix(inner(seeds, last - step), inner(seeds, last))
+
+        return nested
+
+    def _mixer(self, length: int) -> Callable[[int, int], int]:
+        one, two, first, second, third = self._constants(length)
+
+        def mix(a: int, b: int) -> int:
+            x = ((a ^ one) * first + (b ^ two) * second) & MASK
+            x = ((x ^ (x >> 32)) * third) & MASK
+            return x ^ (x >> 29)
+
+        return mix
+
+    def seeds(self, encoded: bytes) -> list[int]:
+        """The seeds of all windows of encoded units, in order; [] where there are too few units."""
+        digest, secret = xxh3_64_intdigest, self.seed
+        return [
+            digest(encoded[i : i + SEED_BYTES], secret)
+            for i in range(0, len(encoded) - SEED_BYTES + 1, UNIT_BYTES)
+        ]
+
+    def gram(self, text: str) -> int:
+        """The gram of a whole text of ``SEED`` units or more (ValueError for less)."""
+        encoded = b"".join(map(self.table.__getitem__, text))
+        seeds = self.seeds(encoded)
+        if not seeds:
+            raise ValueError("the text has fewer units than a seed")
+        return self.composer(len(encoded) // UNIT_BYTES)(seeds, len(seeds) - 1)
+
+    # --- whole texts, with numpy ---------------------------------------------------------------------
+
+    def codes(self, text: str, table: FoldTable | None = None) -> NDArray[np.uint32]:
+        """The unit codes of a text, shape (units,)."""
+        import numpy as np
+
+        letters = np.frombuffer(fold(text, table).encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
+        wide = (letters >= 0x3005) & (
+            ((letters >= 0x3400) & (letters <= 0x9FFF))
+            | ((letters >= 0x3040) & (letters <= 0x30FF))
+            | ((letters >= 0x20000) & (letters <= 0x3FFFF))
+            | (letters <= 0x3007)
+            | ((letters >= 0x31F0) & (letters <= 0x31FF))
+            | ((letters >= 0xF900) & (letters <= 0xFAFF))
+        )
+        if not wide.any():
+            return letters
+        copies = wide.astype(np.int64) + 1
+        out = np.repeat(letters, copies)
+        out[np.cumsum(copies)[wide] - 1] += np.uint32(WIDE)
+        return out
+
+    def seed_array(self, codes: NDArray[np.uint32]) -> NDArray[np.uint64]:
+        """The seeds of all windows of unit codes, shape (max(0, units - SEED + 1),)."""
+        import numpy as np
+
+        encoded = codes.astype("<u4", copy=False).tobytes()
+        digest, secret, size = xxh3_64_intdigest, self.seed, SEED_BYTES
+        count = max(0, len(codes) - SEED + 1)
+        made = (digest(encoded[i : i + size], secret) for i in range(0, count * UNIT_BYTES, UNIT_BYTES))
+        return np.fromiter(made, dtype=np.uint64, count=count)
+
+    def arrays(self, seeds: NDArray[np.uint64], length: int) -> NDArray[np.uint64]:
+        """The grams of ``length`` units from the seeds of a text: element i begins at unit i."""
+        if length == SEED:
+            return self._mix_arrays(seeds, seeds, length)
+        part = shorter(length)
+        step = length - part
+        grams = seeds if part == SEED else self.arrays(seeds, part)
+        return self._mix_arrays(grams[: max(0, len(grams) - step)], grams[step:], length)
+
+    def _mix_arrays(self, a: NDArray[np.uint64], b: NDArray[np.uint64], length: int) -> NDArray[np.uint64]:
+        import numpy as np
+
+        one, two, first, second, third = (np.uint64(value) for value in self._constants(length))
+        x = (a ^ one) * first + (b ^ two) * second
+        x = (x ^ (x >> np.uint64(32))) * third
+        mixed: NDArray[np.uint64] = x ^ (x >> np.uint64(29))
+        return mixed
+
+
+def shorter(length: int) -> int:
+    """Of what shorter grams one of ``length`` units is made: seeds up to 24 units, halves beyond."""
+    return SEED if length <= 2 * SEED else (length + 1) // 2

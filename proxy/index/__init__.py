@@ -1,0 +1,17 @@
+"""The index: fingerprints of the training set in flat arrays (see ``format.py`` and ``store.py``)."""
+
+from proxy.index.build import BuildOptions, build_index
+from proxy.index.format import Manifest, index_key, key_file, read_manifest, verify
+from proxy.index.store import StoredIndex, open_index
+
+__all__ = [
+    "BuildOptions",
+    "Manifest",
+    "StoredIndex",
+    "build_index",
+    "index_key",
+    "key_file",
+    "open_index",
+    "read_manifest",
+    "verify",
+]

@@ -1,0 +1,323 @@
+"""From documents to an index: units, grams of each level, sampled seeds, MinHash, house style.
+
+Memory while building: 8 bytes a unit for all seeds, and 24 more a unit of the audience being written;
+a training set of 500 MB of English text needs about 13 GB. Larger sets are split over several
+indexes. Only hashes are kept, and no text touches the disk: an interrupted build leaves none.
+
+May import: the ground floor and this room. The rule that must stay true: every run of a level's
+length in a document is put into that level.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from proxy import __version__
+from proxy.errors import ConfigError
+from proxy.grams import SEED, GramKey
+from proxy.index import minhash
+from proxy.index.filters import BloomFilter, GramSet, Postings
+from proxy.index.format import AudienceCounts, Manifest, Writer, atomic_folder
+from proxy.text import FoldTable
+from proxy.types import NOBODY, Document
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+WINDOW = 8
+"""Of every 8 neighbouring seeds at least one is sampled (robust winnowing, density 2/9)."""
+
+EXEMPT_RUN = 20
+MOST_PLACES = 32
+STYLE_CLUSTERS = 20
+"""A run of audience ``nobody`` that this many clusters of near-duplicates share is house style."""
+
+_BATCH_SEEDS = 1 << 21
+_SEPARATOR = "\n"
+
+DEFAULT_ACT = 32
+ACTS = {NOBODY: 80}
+"""The units at which a match acts, by audience, where nobody says otherwise."""
+
+
+@dataclass(slots=True)
+class _Audience:
+    """The documents of one audience while they are collected."""
+
+    name: str
+    act: int
+    seeds: list[NDArray[np.uint64]] = field(default_factory=list)
+    """The seeds of each document, all of them, in order."""
+    lengths: list[int] = field(default_factory=list)
+    """The units of each document."""
+    sources: list[int] = field(default_factory=list)
+    records: list[int] = field(default_factory=list)
+    characters: int = 0
+    units: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class BuildOptions:
+    """What an index is made with. ``acts``: units at which a match acts, by audience."""
+
+    key: str
+    acts: Mapping[str, int] = field(default_factory=lambda: dict(ACTS))
+    default_act: int = DEFAULT_ACT
+    default_audience: str = NOBODY
+
+
+def build_index(
+    documents: Iterable[Document],
+    out: Path,
+    options: BuildOptions,
+    *,
+    stage: Callable[[str], None] | None = None,
+) -> Manifest:
+    """Build an index of ``documents`` at ``out`` and return its manifest.
+
+    The folder appears whole or not at all; an index that was there is replaced. Raises
+    ConfigError when there is no document, or ``out`` is in use or something else.
+    """
+    key = GramKey(options.key)
+    tell = stage or (lambda _name: None)
+    with atomic_folder(out) as folder:
+        tell("reading")
+        collected, sources, text_bytes = _collect(documents, key, options)
+        if not collected:
+            raise ConfigError("no document to index: every record was skipped or the sources are empty")
+        writer = Writer(folder)
+        counts = []
+        for number, audience in enumerate(sorted(collected.values(), key=lambda a: a.name)):
+            tell(f"indexing {audience.name}")
+            counts.append(_write_audience(writer, key, audience, f"a{number}"))
+        manifest = Manifest(
+            key_id=key.id,
+            built=time.time(),
+            seed=SEED,
+            window=WINDOW,
+            exempt_run=EXEMPT_RUN,
+            documents=sum(c.documents for c in counts),
+            characters=sum(c.characters for c in counts),
+            text_bytes=text_bytes,
+            audiences=tuple(counts),
+            minhash=minhash.describe(),
+            sources=tuple(sources),
+            files=writer.files,
+            sluicegate=__version__,
+        )
+        (folder / "manifest.json").write_text(manifest.to_json(), "utf-8")
+        tell("done")
+    return manifest
+
+
+def _collect(
+    documents: Iterable[Document], key: GramKey, options: BuildOptions
+) -> tuple[dict[str, _Audience], list[str], int]:
+    """The units of every document, by audience."""
+    table = FoldTable()
+    collected: dict[str, _Audience] = {}
+    sources: dict[str, int] = {}
+    text_bytes = 0
+    for document in documents:
+        name = document.audience or options.default_audience
+        audience = collected.get(name)
+        if audience is None:
+            act = options.acts.get(name, options.default_act)
+            audience = collected[name] = _Audience(name, act)
+        text = _SEPARATOR.join(document.texts)
+        codes = key.codes(text, table)
+        source, _, record = document.id.rpartition(":")
+        audience.seeds.append(key.seed_array(codes))
+        audience.lengths.append(len(codes))
+        audience.sources.append(sources.setdefault(source, len(sources)))
+        audience.records.append(int(record) if record.isdecimal() else 0)
+        audience.characters += len(text)
+        audience.units += len(codes)
+        text_bytes += len(text.encode("utf-8", "surrogatepass"))
+    return collected, list(sources), text_bytes
+
+
+def _batches(audience: _Audience) -> Iterator[tuple[int, NDArray[np.uint64], NDArray[np.int64]]]:
+    """(first document, all seeds, how many of each document) in batches of about ``_BATCH_SEEDS``."""
+    import numpy as np
+
+    first, batch, size = 0, [], 0
+    for number, seeds in enumerate(audience.seeds):
+        batch.append(seeds)
+        size += len(seeds)
+        if size >= _BATCH_SEEDS or number == len(audience.seeds) - 1:
+            yield first, np.concatenate(batch), np.array([len(part) for part in batch], dtype=np.int64)
+            first, batch, size = number + 1, [], 0
+
+
+def _inside(counts: NDArray[np.int64], k: int) -> NDArray[np.bool_]:
+    """Which grams of k units lie inside one document, given how many seeds each document has.
+
+    Shape: (all seeds - (k - SEED),), as :meth:`GramKey.arrays` returns them for the concatenation.
+    """
+    import numpy as np
+
+    total = int(counts.sum())
+    left = np.repeat(np.cumsum(counts), counts) - np.arange(total)
+    return left[: max(0, total - (k - SEED))] > k - SEED
+
+
+def _runs(audience: _Audience, key: GramKey, k: int | None) -> NDArray[np.uint64]:
+    """The distinct grams of k units of one audience, sorted; the seeds as they are for None."""
+    import numpy as np
+
+    parts = []
+    for _first, seeds, counts in _batches(audience):
+        if k is None:
+            parts.append(seeds)
+        else:
+            parts.append(key.arrays(seeds, k)[_inside(counts, k)])
+    grams = np.concatenate(parts) if parts else np.zeros(0, np.uint64)
+    grams.sort()
+    return _distinct(grams)
+
+
+def _distinct(ordered: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    import numpy as np
+
+    if not len(ordered):
+        return ordered
+    keep = np.ones(len(ordered), dtype=bool)
+    keep[1:] = ordered[1:] != ordered[:-1]
+    return ordered[keep]
+
+
+def _write_bloom(writer: Writer, name: str, grams: NDArray[np.uint64]) -> None:
+    words = BloomFilter.empty(len(grams))
+    BloomFilter.add(words, grams)
+    writer.array(name, words)
+
+
+def _write_audience(writer: Writer, key: GramKey, audience: _Audience, prefix: str) -> AudienceCounts:
+    """All arrays of one audience; see ``store.py`` for their names."""
+    import numpy as np
+
+    runs = _runs(audience, key, EXEMPT_RUN)
+    starts, remainders = GramSet.build(runs)
+    writer.array(f"{prefix}.run.starts", starts)
+    writer.array(f"{prefix}.run.remainders", remainders)
+    distinct = len(runs)
+    del runs, starts, remainders
+    _write_bloom(writer, f"{prefix}.seed", _runs(audience, key, None))
+    _write_bloom(writer, f"{prefix}.act", _runs(audience, key, audience.act))
+
+    lengths = np.array(audience.lengths, dtype=np.int64)
+    if int(lengths.sum()) >= 1 << 32:
+        raise ConfigError(
+            f"audience {audience.name}: more than 2**32 units; split the set into several indexes"
+        )
+    sampled = list(_sampled_seeds(audience, key))
+    grams = np.concatenate([g for g, _ in sampled]) if sampled else np.zeros(0, np.uint64)
+    places = np.concatenate([p for _, p in sampled]) if sampled else np.zeros(0, np.uint32)
+    table_starts, table_remainders, table_places, common = Postings.build(grams, places, MOST_PLACES)
+    writer.array(f"{prefix}.place.starts", table_starts)
+    writer.array(f"{prefix}.place.remainders", table_remainders)
+    writer.array(f"{prefix}.place.positions", table_places)
+    document_starts = np.zeros(len(lengths) + 1, dtype=np.uint32)
+    np.cumsum(lengths, out=document_starts[1:])
+    writer.array(f"{prefix}.documents", document_starts)
+    writer.array(f"{prefix}.sources", np.array(audience.sources, dtype=np.uint32))
+    writer.array(f"{prefix}.records", np.array(audience.records, dtype=np.uint32))
+
+    sets = _sets(grams, places, document_starts)
+    signature = minhash.signatures(sets)
+    writer.array(f"{prefix}.minhash", signature)
+    joined = minhash.clusters(signature)
+    writer.array(f"{prefix}.clusters", joined)
+    if audience.name == NOBODY:
+        style = _house_style(audience, key, joined)
+        starts, remainders = GramSet.build(style)
+        writer.array("style.starts", starts)
+        writer.array("style.remainders", remainders)
+    return AudienceCounts(
+        name=audience.name,
+        act=audience.act,
+        documents=len(lengths),
+        units=int(lengths.sum()),
+        characters=audience.characters,
+        grams=distinct,
+        common_seeds=common,
+    )
+
+
+def _sampled_seeds(
+    audience: _Audience, key: GramKey
+) -> Iterator[tuple[NDArray[np.uint64], NDArray[np.uint32]]]:
+    """Seeds chosen by winnowing, and their positions in the audience's units, batch by batch."""
+    import numpy as np
+
+    starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(np.array(audience.lengths, dtype=np.int64))])
+    for first, seeds, counts in _batches(audience):
+        if not len(seeds):
+            continue
+        chosen = winnow(seeds, counts)
+        owner = np.repeat(np.arange(len(counts)), counts)[chosen]
+        offset = chosen - (np.cumsum(counts) - counts)[owner]
+        yield key.arrays(seeds[chosen], SEED), (starts[first + owner] + offset).astype(np.uint32)
+
+
+def winnow(seeds: NDArray[np.uint64], counts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Positions of the least seed of every window of ``WINDOW`` (Schleimer, Wilkerson and Aiken 2003).
+
+    ``counts`` are the seeds of each document; a document with fewer than a window gives its least.
+    """
+    import numpy as np
+
+    chosen = np.zeros(len(seeds), dtype=bool)
+    if len(seeds) >= WINDOW:
+        windows = np.lib.stride_tricks.sliding_window_view(seeds, WINDOW)
+        least = np.argmin(windows, axis=1) + np.arange(len(windows))
+        whole = np.repeat(np.cumsum(counts), counts) - np.arange(len(seeds)) >= WINDOW
+        chosen[least[whole[: len(windows)]]] = True
+    ends = np.cumsum(counts)
+    for number in np.flatnonzero((counts > 0) & (counts < WINDOW)).tolist():
+        begin = int(ends[number] - counts[number])
+        chosen[begin + int(np.argmin(seeds[begin : int(ends[number])]))] = True
+    return np.flatnonzero(chosen)
+
+
+def _sets(
+    grams: NDArray[np.uint64], places: NDArray[np.uint32], document_starts: NDArray[np.uint32]
+) -> Sequence[NDArray[np.uint64]]:
+    """The sampled seeds of each document."""
+    import numpy as np
+
+    edges = np.searchsorted(places, document_starts)
+    return [grams[edges[i] : edges[i + 1]] for i in range(len(document_starts) - 1)]
+
+
+def _house_style(audience: _Audience, key: GramKey, joined: NDArray[np.uint32]) -> NDArray[np.uint64]:
+    """Runs that stand in ``STYLE_CLUSTERS`` or more clusters, sorted.
+
+    Clusters, not documents: a record that is repeated a hundred times is over-fitted, not style.
+    """
+    import numpy as np
+
+    if len(np.unique(joined)) < STYLE_CLUSTERS:
+        return np.zeros(0, np.uint64)
+    grams_parts, cluster_parts = [], []
+    for first, seeds, counts in _batches(audience):
+        inside = _inside(counts, EXEMPT_RUN)
+        owner = np.repeat(joined[first : first + len(counts)], counts)[: len(inside)]
+        grams_parts.append(key.arrays(seeds, EXEMPT_RUN)[inside])
+        cluster_parts.append(owner[inside])
+    if not grams_parts:
+        return np.zeros(0, np.uint64)
+    grams = np.concatenate(grams_parts)
+    owners = np.concatenate(cluster_parts)
+    order = np.lexsort((owners, grams))
+    grams, owners = grams[order], owners[order]
+    new = np.ones(len(grams), dtype=bool)
+    new[1:] = (grams[1:] != grams[:-1]) | (owners[1:] != owners[:-1])
+    distinct, counts = np.unique(grams[new], return_counts=True)
+    return distinct[counts >= STYLE_CLUSTERS]
