@@ -1,0 +1,224 @@
+"""Every Prometheus name of Sluicegate, on a registry of its own.
+
+May import: ``proxy.types``. The rule that must stay true: labels come from closed sets. A value that
+is not in its set becomes ``other``: never a key, a model, a document, or a text.
+
+Nothing is observed per chunk: a request is observed once, when its ``Decision`` is made.
+
+Several workers: where ``PROMETHEUS_MULTIPROC_DIR`` names a folder when the process starts,
+``prometheus_client`` keeps all values in files there, and ``render`` adds up those of all workers.
+The folder must be empty when the server starts; ``worker_ended`` is called for a worker that ended.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any, Literal
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+
+from proxy.types import Action, Decision
+
+OTHER = "other"
+
+ENDPOINTS = ("/v1/chat/completions", "/v1/completions", "/v1/responses", "/v1/embeddings", "/v1/models")
+OUTCOMES = (
+    "passed",  # delivered as it came
+    "redacted",  # delivered with masks
+    "blocked",  # stopped by a verdict
+    "refused",  # the caller's fault: not understood, or not allowed
+    "unauthorised",  # no key, or not a good one
+    "upstream_error",
+    "cancelled",  # the caller went away
+    "fault",  # stopped because something of ours failed
+)
+FAULTS = (
+    "scanner",
+    "late-finding",
+    "chunk",
+    "upstream",
+    "index",
+    "policy",
+    "keys",
+    "trail",
+    "recognizer",
+    "relay",
+)
+"""Where something of ours failed; the first two are the guard's."""
+
+ACTIONS = tuple(action.name.lower() for action in Action)
+UNSCANNABLE = ("field", "chunk", "logprobs", "audio", "image", "encrypted")
+"""What was dropped from an answer because no scanner can read it."""
+
+_HELD = (0, 1, 2, 4, 6, 8, 10, 12, 15, 20, 25, 32, 48, 64, 96, 128, 256, 512, 1024, 4096)
+_SHORT = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+_FIRST = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 10, 30)
+_LONG = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92, 163.84)
+
+_Merge = Literal["livesum", "livemax"]
+
+
+class Metrics:
+    """The metrics of one server; threads may share it.
+
+    ``policy`` is the policy's name and version, ``roles`` and ``rules`` are its own and what verdicts
+    that come from no rule are called; ``version`` is the program's.
+    """
+
+    def __init__(
+        self,
+        *,
+        roles: Iterable[str] = (),
+        rules: Iterable[str] = (),
+        policy: tuple[str, str] = ("", ""),
+        version: str = "",
+        endpoints: Iterable[str] = ENDPOINTS,
+    ) -> None:
+        self.registry = CollectorRegistry()
+        self._across_workers = bool(os.environ.get("PROMETHEUS_MULTIPROC_DIR"))
+        if not self._across_workers:
+            ProcessCollector(registry=self.registry)
+        self._endpoints = frozenset(endpoints)
+        self._roles: frozenset[str] = frozenset()
+        self._rules: frozenset[str] = frozenset()
+        self._children: dict[tuple[Any, ...], Any] = {}
+        self._make()
+        for where in FAULTS:  # so that an alert on an increase sees the first one too
+            self._child(self._faults, where)
+        for what in UNSCANNABLE:
+            self._child(self._unscannable, what)
+        for family, labels in ((self._held, ("max", "mean")), (self._first, ("upstream", "delivered"))):
+            for label in labels:
+                self._child(family, label)
+        self._child(self._build, version).set(1)
+        self._in_force: tuple[str, str] | None = None
+        self.policy_loaded(*policy, roles=roles, rules=rules)
+
+    def policy_loaded(self, name: str, version: str, *, roles: Iterable[str], rules: Iterable[str]) -> None:
+        """A policy comes into force; its roles and rules join the closed sets."""
+        if self._in_force is not None and self._in_force != (version, name):
+            self._child(self._policy, *self._in_force).set(0)
+        self._in_force = (version, name)
+        self._child(self._policy, version, name).set(1)
+        self._roles |= frozenset(roles)
+        self._rules |= frozenset(rules)
+
+    def index_opened(self, documents: int, size: int, built: float) -> None:
+        """An index comes into force: its documents, its bytes, and when it was built (epoch seconds)."""
+        self._documents.set(documents)
+        self._bytes.set(size)
+        self._built.set(built)
+
+    def record(
+        self,
+        decision: Decision,
+        *,
+        held_mean: float | None = None,
+        hold_seconds: float | None = None,
+        scan_seconds: float | None = None,
+    ) -> None:
+        """Observe one request. None, here and in the decision: not known, so not observed.
+
+        ``held_mean``: received minus released characters, averaged over the received ones.
+        ``hold_seconds``: the longest that any text was held back. ``scan_seconds``: all scanning.
+        """
+        endpoint = _closed(decision.path, self._endpoints)
+        role = _closed(decision.role, self._roles)
+        self._child(self._requests, endpoint, role, _closed(decision.outcome, OUTCOMES)).inc()
+        for verdict in decision.verdicts:
+            rule = _closed(verdict.rule, self._rules)
+            mode = "enforce" if verdict.enforced else "observe"
+            self._child(self._verdicts, rule, verdict.action.name.lower(), mode).inc()
+        self._request.observe(decision.seconds)
+        if decision.received:
+            self._child(self._held, "max").observe(decision.held_max)
+        self._observe(self._child(self._held, "mean"), held_mean)
+        self._observe(self._hold, hold_seconds)
+        self._observe(self._scan, scan_seconds)
+        self._observe(self._child(self._first, "upstream"), decision.first_upstream)
+        self._observe(self._child(self._first, "delivered"), decision.first_delivered)
+
+    def fault(self, where: str) -> None:
+        """Something of ours failed, and the answer was stopped for it."""
+        self._child(self._faults, _closed(where, FAULTS)).inc()
+
+    def unscannable(self, what: str, count: int = 1) -> None:
+        """Parts of an answer were dropped because nothing can scan them."""
+        self._child(self._unscannable, _closed(what, UNSCANNABLE)).inc(count)
+
+    @contextmanager
+    def stream(self) -> Iterator[None]:
+        """Counts an answer as in flight while it lasts."""
+        self._streams.inc()
+        try:
+            yield
+        finally:
+            self._streams.dec()
+
+    def render(self) -> tuple[bytes, str]:
+        """What a scrape gets, and its content type."""
+        registry = self.registry
+        if self._across_workers:
+            registry = CollectorRegistry()
+            MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+        return generate_latest(registry), CONTENT_TYPE_LATEST
+
+    def names(self) -> tuple[str, ...]:
+        """Every name as it stands in queries, without the suffixes of histograms; sorted."""
+        families = [each for each in self.registry.collect() if each.name.startswith("sluicegate_")]
+        return tuple(sorted(f"{e.name}_total" if e.type == "counter" else e.name for e in families))
+
+    # --- the inside
+
+    def _make(self) -> None:
+        counter, histogram, gauge = self._counter, self._histogram, self._gauge
+        self._requests = counter("requests", "Requests, by how they ended.", "endpoint", "role", "outcome")
+        self._verdicts = counter("verdicts", "Verdicts of the policy.", "rule", "action", "mode")
+        self._faults = counter("faults", "Failures of our own; each stopped an answer.", "where")
+        self._unscannable = counter("unscannable", "Parts of answers that were dropped unread.", "what")
+        self._held = histogram("held_characters", "Characters held back in an answer.", _HELD, "stat")
+        self._hold = histogram("hold_seconds", "The longest that text of an answer was held back.", _SHORT)
+        self._scan = histogram("scan_seconds", "Time spent on scanning an answer.", _SHORT)
+        self._first = histogram("first_token_seconds", "Time to the first text of an answer.", _FIRST, "side")
+        self._request = histogram("request_seconds", "Time of a request from end to end.", _LONG)
+        self._streams = gauge("in_flight_streams", "Answers that are being relayed.", "livesum")
+        self._documents = gauge("index_documents", "Documents in the index.", "livemax")
+        self._bytes = gauge("index_bytes", "Size of the index.", "livemax")
+        self._built = gauge("index_built_timestamp_seconds", "When the index was built.", "livemax")
+        self._policy = gauge("policy_info", "1 for the policy in force.", "livemax", "version", "name")
+        self._build = gauge("build_info", "The program's version.", "livemax", "version")
+
+    def _counter(self, name: str, text: str, *labels: str) -> Counter:
+        return Counter(f"sluicegate_{name}", text, labels, registry=self.registry)
+
+    def _gauge(self, name: str, text: str, merge: _Merge, *labels: str) -> Gauge:
+        return Gauge(f"sluicegate_{name}", text, labels, registry=self.registry, multiprocess_mode=merge)
+
+    def _histogram(self, name: str, text: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
+        return Histogram(f"sluicegate_{name}", text, labels, registry=self.registry, buckets=buckets)
+
+    def _child(self, family: Any, *labels: str) -> Any:
+        """The series of these labels; kept, because looking one up costs more than counting."""
+        key = (family, *labels)
+        child = self._children.get(key)
+        if child is None:
+            child = self._children[key] = family.labels(*labels)
+        return child
+
+    @staticmethod
+    def _observe(histogram: Any, value: float | None) -> None:
+        if value is not None:
+            histogram.observe(value)
+
+
+def worker_ended(pid: int) -> None:
+    """Forget the gauges of a worker that ended (its counters stay in the sums)."""
+    mark_process_dead(pid)  # type: ignore[no-untyped-call]
+
+
+def _closed(value: str, known: Collection[str]) -> str:
+    return value if value in known else OTHER

@@ -1,0 +1,245 @@
+"""A policy in force: roles, rules, thresholds; what a detector may know; the verdict on a finding.
+
+May import: ``proxy.types`` and ``proxy.errors``. The rule that must stay true: what the policy does
+not name stays shut. No rule for a finding: blocked. An audience the policy does not name: protected
+from every role, and no rule that allows fits its text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
+from typing import Literal
+
+from proxy.errors import ConfigError
+from proxy.types import Action, Finding, Threshold, Verdict, View
+
+NO_RULE = "no-rule"
+"""The rule id of a finding that no rule fits; it is blocked."""
+
+HOLD_EXCEEDED = "hold-exceeded"
+"""The rule id of the verdict on an answer that held back more than its role may."""
+
+RESERVED = frozenset({NO_RULE, HOLD_EXCEEDED, "fault", "other"})
+"""Ids that no rule may have: they stand for verdicts that come from no rule."""
+
+MASKS: Mapping[str, str] = {"email": "[EMAIL]", "person": "[PERSON]"}
+"""What stands in place of an entity where the rule has no mask of its own; else ``[REDACTED]``."""
+
+_KEPT = 4096
+"""Resolved verdicts that are kept at most; entities and audiences are few, so it is never reached."""
+
+_STRANGER = "\0"
+"""An entity that no rule names: what a detector might report one day."""
+
+OnBlock = Literal["refuse", "error"]
+Logprobs = Literal["refuse", "strip", "allow"]
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """What callers with keys of this role may read and use; ``hold`` is in characters."""
+
+    name: str
+    clearance: tuple[str, ...]
+    models: tuple[str, ...] = ("*",)
+    echo: tuple[str, ...] = ("system", "developer", "user", "tool", "function")
+    hold: int = 4096
+    on_block: OnBlock = "refuse"
+    logprobs: Logprobs = "refuse"
+
+    def may_use(self, model: str) -> bool:
+        """Whether one of the role's patterns (shell style, upper and lower case differ) fits."""
+        return any(fnmatchcase(model, pattern) for pattern in self.models)
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule. ``audience`` and ``roles`` None: any. ``findings`` are (detector, entity) or ``*``."""
+
+    id: str
+    findings: tuple[tuple[str, str], ...]
+    action: Action
+    audience: frozenset[str] | None = None
+    roles: frozenset[str] | None = None
+    mask: str | None = None
+    observe: bool = False
+    leaks: tuple[str, ...] = ()
+    passes: tuple[str, ...] = ()
+
+    def fits(self, role: str, detector: str, entity: str, audience: str | None, known: bool) -> bool:
+        """Whether the rule is about this finding.
+
+        ``audience`` None: a finding without provenance. ``known``: the policy names the audience (or
+        there is none); a rule that allows never fits the text of an audience the policy does not name.
+        """
+        if self.roles is not None and role not in self.roles:
+            return False
+        if self.audience is not None and audience not in self.audience:
+            return False
+        if self.action is Action.ALLOW and not known:
+            return False
+        return any(d in ("*", detector) and e in ("*", entity) for d, e in self.findings)
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    action: Action
+    rule: str
+    enforced: bool
+    mask: str
+
+
+_Question = tuple[str, str, str, str | None]
+"""Role, detector, entity, audience of the provenance."""
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """A policy that has been checked. Immutable: a reload makes a new one.
+
+    ``version`` is the beginning of the sha256 of the text. ``thresholds`` (units) has every audience
+    and ``default``. ``detectors`` has every known detector with its settings, ``enabled`` among them;
+    ``entities`` what a detector can report, where that is known.
+    """
+
+    name: str
+    source: str
+    version: str
+    observe: bool
+    audiences: tuple[str, ...]
+    thresholds: Mapping[str, Threshold]
+    exempt_run: int
+    roles: Mapping[str, Role]
+    rules: tuple[Rule, ...]
+    detectors: Mapping[str, Mapping[str, object]]
+    entities: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    _stopping: dict[tuple[str, str, str | None], bool] = field(
+        default_factory=dict, repr=False, compare=False
+    )
+    _outcomes: dict[_Question, _Outcome] = field(default_factory=dict, repr=False, compare=False)
+
+    def role(self, name: str) -> Role:
+        """The role of this name. Raises ``ConfigError`` where the policy has none (a stale key)."""
+        role = self.roles.get(name)
+        if role is not None:
+            return role
+        near = get_close_matches(name, self.roles, n=1)
+        guess = f'; did you mean "{near[0]}"?' if near else ""
+        known = ", ".join(self.roles)
+        raise ConfigError(f"{self.source}: no role {name[:60]!r}{guess} (roles: {known})")
+
+    def hold(self, role: str) -> int:
+        """The most characters ever held back undecided for this role."""
+        return self.role(role).hold
+
+    def enabled(self, detector: str) -> bool:
+        """Whether the detector runs under this policy."""
+        return bool(self.detectors.get(detector, {}).get("enabled", False))
+
+    def view(self, role: str, echo: Sequence[str], index_audiences: Sequence[str]) -> View:
+        """What the detectors may know of one request of this role.
+
+        Protected is every audience of the index outside the role's clearance, so also one that the
+        policy does not name; it gets the ``default`` threshold. ``observed`` is that of ``memorised``.
+        """
+        audiences = tuple(dict.fromkeys(index_audiences))
+        protected = self._protected(role, audiences)
+        default = self.thresholds["default"]
+        return View(
+            role=role,
+            protected=protected,
+            cleared=tuple(each for each in audiences if each not in protected),
+            thresholds={each: self.thresholds.get(each, default) for each in protected},
+            echo=tuple(echo),
+            exempt_run=self.exempt_run,
+            observed=self.observed(role, "memorised", audiences),
+        )
+
+    def decide(self, finding: Finding, role: str) -> Verdict:
+        """The verdict of the first rule that fits; none fits: BLOCK by ``no-rule``.
+
+        Raises ``ConfigError`` for a role that the policy does not have.
+        """
+        provenance = finding.provenance
+        audience = provenance.audience if provenance is not None else None
+        question = (role, finding.detector, finding.entity, audience)
+        outcome = self._outcomes.get(question)
+        if outcome is None:
+            outcome = self._answer(question)
+        return Verdict(outcome.action, outcome.rule, finding, outcome.enforced, outcome.mask)
+
+    def can_stop(self, role: str, detector: str, index_audiences: Sequence[str]) -> bool:
+        """Whether any finding of a detector could be redacted or blocked for this role.
+
+        Asked for findings of the index's protected audiences and for findings without provenance.
+        False: the detector only observes for this role, so nothing need be held back for it.
+        """
+        audiences = (None, *self._protected(role, index_audiences))
+        return any(self._stops(role, detector, audience) for audience in audiences)
+
+    def observed(self, role: str, detector: str, index_audiences: Sequence[str]) -> frozenset[str]:
+        """The protected audiences whose text a detector only counts for this role."""
+        audiences = self._protected(role, index_audiences)
+        return frozenset(each for each in audiences if not self._stops(role, detector, each))
+
+    def sees_everything(self, role: str, index_audiences: Sequence[str]) -> bool:
+        """Whether no detector that runs could stop anything for this role."""
+        running = (each for each in self.detectors if self.enabled(each))
+        return not any(self.can_stop(role, each, index_audiences) for each in running)
+
+    def logprobs(self, role: str, index_audiences: Sequence[str]) -> Logprobs:
+        """What becomes of a request for logprobs, which spell the text again token by token.
+
+        A role that may have them gets them only while nothing could be stopped for it.
+        """
+        wanted = self.role(role).logprobs
+        if wanted == "allow" and not self.sees_everything(role, index_audiences):
+            return "refuse"
+        return wanted
+
+    def _protected(self, role: str, index_audiences: Sequence[str]) -> tuple[str, ...]:
+        clearance = self.role(role).clearance
+        return tuple(each for each in dict.fromkeys(index_audiences) if each not in clearance)
+
+    def _stops(self, role: str, detector: str, audience: str | None) -> bool:
+        """Whether a finding of this detector and audience could be stopped, whatever its entity.
+
+        Where the detector's entities are not all known, also one that no rule names is asked for.
+        """
+        question = (role, detector, audience)
+        answer = self._stopping.get(question)
+        if answer is None:
+            known = self.entities.get(detector)
+            named = {entity for rule in self.rules for _, entity in rule.findings}
+            outcomes = (self._resolve((role, detector, e, audience)) for e in known or named | {_STRANGER})
+            answer = any(each.enforced and each.action is not Action.ALLOW for each in outcomes)
+            if len(self._stopping) < _KEPT:
+                self._stopping[question] = answer
+        return answer
+
+    def _answer(self, question: _Question) -> _Outcome:
+        self.role(question[0])
+        outcome = self._resolve(question)
+        if len(self._outcomes) < _KEPT:
+            self._outcomes[question] = outcome
+        return outcome
+
+    def _resolve(self, question: _Question) -> _Outcome:
+        role, detector, entity, audience = question
+        known = audience is None or audience in self.audiences
+        mask = MASKS.get(entity, "[REDACTED]")
+        for rule in self.rules:
+            if rule.fits(role, detector, entity, audience, known):
+                enforced = not (self.observe or rule.observe)
+                return _Outcome(rule.action, rule.id, enforced, rule.mask or mask)
+        return _Outcome(Action.BLOCK, NO_RULE, not self.observe, mask)
+
+
+def examples(policy: Policy) -> Iterator[tuple[Rule, str, bool]]:
+    """Each example of each rule: the rule, the text, and whether the rule must fit something in it."""
+    for rule in policy.rules:
+        yield from ((rule, text, True) for text in rule.leaks)
+        yield from ((rule, text, False) for text in rule.passes)
