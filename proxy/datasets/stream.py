@@ -1,0 +1,119 @@
+"""A source file as a stream of bytes and lines: gzip, byte order marks, and the count of bytes read.
+
+May import: the ground floor only. The rule that must stay true: whatever happens to a file, the
+bytes told to ``progress`` add up to its size, once it is closed.
+"""
+
+from __future__ import annotations
+
+import codecs
+import gzip
+import io
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+_BUFFER = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One record of a file. ``number`` counts from 1; ``where`` is for messages.
+
+    ``key`` is the key it stood under, in an object of records; ``outer`` the object around the list
+    it stood in, which may name an audience for all of them.
+    """
+
+    number: int
+    where: str
+    value: Any
+    key: str | None = None
+    outer: dict[str, Any] | None = None
+
+
+class SourceFile:
+    """An open file of a training set. Use as a context manager; not shared between threads."""
+
+    def __init__(self, path: Path, label: str, progress: Callable[[int], None] | None = None) -> None:
+        self.path = path
+        self.label = label
+        self.replaced: list[int] = []
+        """Lines, from 1, in which bytes that are not UTF-8 were replaced by :meth:`text_lines`."""
+        self._progress = progress
+        self._told = 0
+        self._buffered: io.BufferedReader | None = None
+
+    @property
+    def kind(self) -> str:
+        """The suffix that says how to read the file, in lower case, without ``.gz``."""
+        return kind_of(self.path)
+
+    def __enter__(self) -> SourceFile:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._buffered is not None:
+            self._buffered.close()
+        self.tell_progress(self.path.stat().st_size - self._told)
+
+    def tell_progress(self, count: int) -> None:
+        """Count ``count`` more bytes of the file as read."""
+        self._told += count
+        if self._progress is not None and count > 0:
+            self._progress(count)
+
+    def lines(self) -> Iterator[bytes]:
+        """The lines as UTF-8 bytes with their ends, without a byte order mark; UTF-16 is recoded."""
+        with self._open() as stream:
+            mark = cast(io.BufferedReader, stream).peek(4)[:4]
+            if mark.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+                # surrogatepass: what is no Unicode text arrives as bad UTF-8, and is reported as such
+                with io.TextIOWrapper(stream, "utf-16", "surrogatepass", newline="\n") as recoded:
+                    for line in recoded:
+                        yield line.encode("utf-8", "surrogatepass")
+                return
+            if mark.startswith(codecs.BOM_UTF8):
+                stream.read(len(codecs.BOM_UTF8))
+            yield from stream
+
+    def text_lines(self) -> Iterator[str]:
+        """The lines as text. Bytes that are not UTF-8 become U+FFFD, which ``replaced`` notes."""
+        for number, line in enumerate(self.lines(), 1):
+            try:
+                yield line.decode()
+            except UnicodeDecodeError:
+                self.replaced.append(number)
+                yield line.decode(errors="replace")
+
+    def _open(self) -> BinaryIO:
+        self._buffered = io.BufferedReader(_CountedFile(self.path, self.tell_progress), _BUFFER)
+        if self.path.suffix.lower() == ".gz":
+            return cast(BinaryIO, io.BufferedReader(gzip.GzipFile(fileobj=self._buffered), _BUFFER))
+        return self._buffered
+
+
+class _CountedFile(io.FileIO):
+    """A file that tells how many bytes were read from it."""
+
+    def __init__(self, path: Path, count: Callable[[int], None]) -> None:
+        super().__init__(path)
+        self._count = count
+
+    def readinto(self, buffer: Any, /) -> int:
+        size = super().readinto(buffer) or 0
+        self._count(size)
+        return size
+
+    def readall(self) -> bytes:
+        data = super().readall() or b""
+        self._count(len(data))
+        return data
+
+
+def kind_of(path: Path) -> str:
+    """``.jsonl`` for ``a.jsonl``, ``a.JSONL`` and ``a.jsonl.gz``."""
+    suffixes = [suffix.lower() for suffix in path.suffixes]
+    if suffixes and suffixes[-1] == ".gz":
+        suffixes.pop()
+    return suffixes[-1] if suffixes else ""
