@@ -70,6 +70,10 @@ class MemorisedDetector:
         ]
         return MemorisedScanner(self._index.key, ladders, self._index.exempt_run)
 
+    def prepare(self, view: View) -> None:
+        """Work out now, in this thread, what a scanner would work out when it first needs it."""
+        Echo(self._index.key, self._index.exempt_run, view).grams()
+
     def _exemptions(self, view: View) -> list[Contains]:
         """What a run of X units may stand in to be free for this caller."""
         cuts = [self._index.exempt(name) for name in view.cleared if name in self._index.audiences]

@@ -11,7 +11,9 @@ length in a document is put into that level.
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -38,6 +40,7 @@ STYLE_CLUSTERS = 20
 """A run of audience ``nobody`` that this many clusters of near-duplicates share is house style."""
 
 _BATCH_SEEDS = 1 << 21
+_BATCH_CHARACTERS = 1 << 20
 _SEPARATOR = "\n"
 
 DEFAULT_ACT = 32
@@ -68,7 +71,9 @@ class BuildOptions:
     key: str
     acts: Mapping[str, int] = field(default_factory=lambda: dict(ACTS))
     default_act: int = DEFAULT_ACT
+    exempt_run: int = EXEMPT_RUN
     default_audience: str = NOBODY
+    workers: int = 1
 
 
 def build_index(
@@ -76,12 +81,14 @@ def build_index(
     out: Path,
     options: BuildOptions,
     *,
+    background: Iterable[Document] = (),
     stage: Callable[[str], None] | None = None,
 ) -> Manifest:
     """Build an index of ``documents`` at ``out`` and return its manifest.
 
-    The folder appears whole or not at all; an index that was there is replaced. Raises
-    ConfigError when there is no document, or ``out`` is in use or something else.
+    ``background`` is text that is free for everyone. The folder appears whole or not at all; an index
+    that was there is replaced. Raises ConfigError when there is no document, or ``out`` is in use or
+    something else.
     """
     key = GramKey(options.key)
     tell = stage or (lambda _name: None)
@@ -94,13 +101,14 @@ def build_index(
         counts = []
         for number, audience in enumerate(sorted(collected.values(), key=lambda a: a.name)):
             tell(f"indexing {audience.name}")
-            counts.append(_write_audience(writer, key, audience, f"a{number}"))
+            counts.append(_write_audience(writer, key, audience, f"a{number}", options.exempt_run))
+        _write_background(writer, key, background, options.exempt_run)
         manifest = Manifest(
             key_id=key.id,
             built=time.time(),
             seed=SEED,
             window=WINDOW,
-            exempt_run=EXEMPT_RUN,
+            exempt_run=options.exempt_run,
             documents=sum(c.documents for c in counts),
             characters=sum(c.characters for c in counts),
             text_bytes=text_bytes,
@@ -118,28 +126,96 @@ def build_index(
 def _collect(
     documents: Iterable[Document], key: GramKey, options: BuildOptions
 ) -> tuple[dict[str, _Audience], list[str], int]:
-    """The units of every document, by audience."""
-    table = FoldTable()
+    """The seeds of every document, by audience."""
     collected: dict[str, _Audience] = {}
     sources: dict[str, int] = {}
     text_bytes = 0
-    for document in documents:
+    for document, seeds, units, size in _hashed(documents, key, options):
         name = document.audience or options.default_audience
         audience = collected.get(name)
         if audience is None:
             act = options.acts.get(name, options.default_act)
             audience = collected[name] = _Audience(name, act)
-        text = _SEPARATOR.join(document.texts)
-        codes = key.codes(text, table)
         source, _, record = document.id.rpartition(":")
-        audience.seeds.append(key.seed_array(codes))
-        audience.lengths.append(len(codes))
+        audience.seeds.append(seeds)
+        audience.lengths.append(units)
         audience.sources.append(sources.setdefault(source, len(sources)))
         audience.records.append(int(record) if record.isdecimal() else 0)
-        audience.characters += len(text)
-        audience.units += len(codes)
-        text_bytes += len(text.encode("utf-8", "surrogatepass"))
+        audience.characters += sum(map(len, document.texts))
+        audience.units += units
+        text_bytes += size
     return collected, list(sources), text_bytes
+
+
+_Hashed = tuple["NDArray[np.uint64]", int, int]
+"""The seeds of a document, its units, and the bytes of its text."""
+
+
+def _hashed(
+    documents: Iterable[Document], key: GramKey, options: BuildOptions
+) -> Iterator[tuple[Document, NDArray[np.uint64], int, int]]:
+    """Each document with its hashes; several processes share the work where there are workers."""
+    if options.workers < 2:
+        table = FoldTable()
+        for document in documents:
+            yield document, *_hash(key, document.texts, table)
+        return
+    from concurrent.futures import ProcessPoolExecutor
+    from multiprocessing import get_context
+
+    # "spawn": this process may have threads (a progress bar), which a fork would not survive.
+    with ProcessPoolExecutor(
+        options.workers, get_context("spawn"), initializer=_start_worker, initargs=(options.key,)
+    ) as pool:
+        waiting: deque[tuple[list[Document], Future[list[_Hashed]]]] = deque()
+        for batch in _by_size(documents):
+            waiting.append((batch, pool.submit(_hash_batch, [document.texts for document in batch])))
+            while len(waiting) > 2 * options.workers:
+                yield from _zipped(*waiting.popleft())
+        while waiting:
+            yield from _zipped(*waiting.popleft())
+
+
+def _zipped(
+    batch: list[Document], made: Future[list[_Hashed]]
+) -> Iterator[tuple[Document, NDArray[np.uint64], int, int]]:
+    for document, hashed in zip(batch, made.result(), strict=True):
+        yield document, *hashed
+
+
+def _by_size(documents: Iterable[Document]) -> Iterator[list[Document]]:
+    """Batches of about ``_BATCH_CHARACTERS`` characters."""
+    batch: list[Document] = []
+    size = 0
+    for document in documents:
+        batch.append(document)
+        size += sum(map(len, document.texts))
+        if size >= _BATCH_CHARACTERS:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
+
+
+class _Worker:
+    """What a worker process keeps between batches; made by its initializer, in that process alone."""
+
+    key: GramKey
+    table: FoldTable
+
+
+def _start_worker(secret: str) -> None:
+    _Worker.key, _Worker.table = GramKey(secret), FoldTable()
+
+
+def _hash_batch(texts: list[tuple[str, ...]]) -> list[_Hashed]:
+    return [_hash(_Worker.key, each, _Worker.table) for each in texts]
+
+
+def _hash(key: GramKey, texts: Sequence[str], table: FoldTable) -> _Hashed:
+    text = _SEPARATOR.join(texts)
+    codes = key.codes(text, table)
+    return key.seed_array(codes), len(codes), len(text.encode("utf-8", "surrogatepass"))
 
 
 def _batches(audience: _Audience) -> Iterator[tuple[int, NDArray[np.uint64], NDArray[np.int64]]]:
@@ -198,11 +274,31 @@ def _write_bloom(writer: Writer, name: str, grams: NDArray[np.uint64]) -> None:
     writer.array(name, words)
 
 
-def _write_audience(writer: Writer, key: GramKey, audience: _Audience, prefix: str) -> AudienceCounts:
+def _write_background(writer: Writer, key: GramKey, documents: Iterable[Document], run: int) -> None:
+    """The runs of X units of declared free text; nothing where there is none."""
+    import numpy as np
+
+    table = FoldTable()
+    parts = [
+        key.arrays(key.seed_array(key.codes(_SEPARATOR.join(document.texts), table)), run)
+        for document in documents
+    ]
+    if not parts:
+        return
+    grams = np.concatenate(parts)
+    grams.sort()
+    starts, remainders = GramSet.build(_distinct(grams))
+    writer.array("background.starts", starts)
+    writer.array("background.remainders", remainders)
+
+
+def _write_audience(
+    writer: Writer, key: GramKey, audience: _Audience, prefix: str, run: int
+) -> AudienceCounts:
     """All arrays of one audience; see ``store.py`` for their names."""
     import numpy as np
 
-    runs = _runs(audience, key, EXEMPT_RUN)
+    runs = _runs(audience, key, run)
     starts, remainders = GramSet.build(runs)
     writer.array(f"{prefix}.run.starts", starts)
     writer.array(f"{prefix}.run.remainders", remainders)
@@ -235,7 +331,7 @@ def _write_audience(writer: Writer, key: GramKey, audience: _Audience, prefix: s
     joined = minhash.clusters(signature)
     writer.array(f"{prefix}.clusters", joined)
     if audience.name == NOBODY:
-        style = _house_style(audience, key, joined)
+        style = _house_style(audience, key, joined, run)
         starts, remainders = GramSet.build(style)
         writer.array("style.starts", starts)
         writer.array("style.remainders", remainders)
@@ -247,6 +343,7 @@ def _write_audience(writer: Writer, key: GramKey, audience: _Audience, prefix: s
         characters=audience.characters,
         grams=distinct,
         common_seeds=common,
+        clusters=len(np.unique(joined)),
     )
 
 
@@ -296,7 +393,9 @@ def _sets(
     return [grams[edges[i] : edges[i + 1]] for i in range(len(document_starts) - 1)]
 
 
-def _house_style(audience: _Audience, key: GramKey, joined: NDArray[np.uint32]) -> NDArray[np.uint64]:
+def _house_style(
+    audience: _Audience, key: GramKey, joined: NDArray[np.uint32], run: int
+) -> NDArray[np.uint64]:
     """Runs that stand in ``STYLE_CLUSTERS`` or more clusters, sorted.
 
     Clusters, not documents: a record that is repeated a hundred times is over-fitted, not style.
@@ -307,9 +406,9 @@ def _house_style(audience: _Audience, key: GramKey, joined: NDArray[np.uint32]) 
         return np.zeros(0, np.uint64)
     grams_parts, cluster_parts = [], []
     for first, seeds, counts in _batches(audience):
-        inside = _inside(counts, EXEMPT_RUN)
+        inside = _inside(counts, run)
         owner = np.repeat(joined[first : first + len(counts)], counts)[: len(inside)]
-        grams_parts.append(key.arrays(seeds, EXEMPT_RUN)[inside])
+        grams_parts.append(key.arrays(seeds, run)[inside])
         cluster_parts.append(owner[inside])
     if not grams_parts:
         return np.zeros(0, np.uint64)

@@ -46,6 +46,9 @@ class AudienceCounts:
     characters: int
     grams: int
     common_seeds: int
+    """Seeds that stand in more places than are kept: too common to tell documents apart."""
+    clusters: int
+    """Clusters of near-duplicate documents, by MinHash; a document alone is one."""
 
 
 @dataclass(frozen=True, slots=True)

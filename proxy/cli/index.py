@@ -1,0 +1,203 @@
+"""``sluicegate index build | show``.
+
+May import: the rooms ``datasets`` and ``index``, inside functions. The rule that must stay true: nothing is
+skipped in silence, and nothing of a record's text is printed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from proxy.cli import console
+from proxy.cli.options import Subparsers, command, json_option, policy_option, positive
+from proxy.types import NOBODY, Document, Skipped
+
+if TYPE_CHECKING:
+    from proxy.index import Manifest
+
+FORMATS = ("auto", "alpaca", "sharegpt", "openai", "text", "preference", "kto", "records")
+_SHOWN_SKIPS = 20
+
+_BUILD = """\
+  sluicegate index build chats.jsonl --out chats.idx --audience staff
+  sluicegate index build public=faq/ admin=runbooks/ --out all.idx --workers 2
+  sluicegate index build data/dataset_info.json:alpaca_en_demo --out alpaca.idx
+"""
+
+
+def add(commands: Subparsers) -> None:
+    group = commands.add_parser("index", help="fingerprint a training set, look at an index")
+    inner = group.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    build = command(inner, "build", "Fingerprint a training set into an index.", run_build, _BUILD)
+    build.add_argument(
+        "data", nargs="+", metavar="DATA", help="file, folder or dataset_info.json[:NAME]; AUDIENCE=PATH"
+    )
+    build.add_argument("--out", type=Path, required=True, metavar="DIR", help="where the index goes")
+    build.add_argument("--audience", metavar="NAME", help="audience of documents that name none")
+    build.add_argument("--audience-field", metavar="FIELD", help="field with a record's audience")
+    build.add_argument("--format", choices=FORMATS, default="auto", help="shape of the records")
+    build.add_argument(
+        "--background", nargs="+", default=[], metavar="FILE", help="text that is free for everyone"
+    )
+    build.add_argument("--workers", type=positive, default=1, metavar="N", help="processes")
+    build.add_argument("--strict", action="store_true", help="stop at the first record that cannot be read")
+    build.add_argument("--no-ner", action="store_true", help="do not look for names and addresses")
+    policy_option(build)
+    json_option(build)
+    show = command(
+        inner, "show", "Show what an index holds.", run_show, "  sluicegate index show chats.idx\n"
+    )
+    show.add_argument("index", type=Path, metavar="DIR")
+    show.add_argument("--verify", action="store_true", help="read every file and check its sha256")
+    json_option(show)
+
+
+@dataclass(slots=True)
+class _Reading:
+    """The documents on their way into the index, and what was counted as they passed."""
+
+    skipped: list[Skipped] = field(default_factory=list)
+    without_audience: int = 0
+
+    def documents(self, items: Iterable[Document | Skipped]) -> Iterator[Document]:
+        for item in items:
+            if isinstance(item, Skipped):
+                self.skipped.append(item)
+                continue
+            if item.audience is None:
+                self.without_audience += 1
+            yield item
+
+
+def run_build(options: argparse.Namespace, environment: Mapping[str, str]) -> int:
+    from proxy.datasets import parse_source, read, total_bytes
+    from proxy.index import BuildOptions, build_index, index_key, key_file
+    from proxy.policy import load_policy
+
+    sources = [parse_source(argument) for argument in options.data]
+    background = [parse_source(argument) for argument in options.background]
+    policy = load_policy(options.policy)
+    key_existed = key_file(options.out).exists() or bool(environment.get("SLUICEGATE_INDEX_KEY"))
+    key = index_key(options.out, environment, create=True)
+    acts = {name: threshold.act for name, threshold in policy.thresholds.items() if name != "default"}
+    build_options = BuildOptions(
+        key=key,
+        acts=acts,
+        default_act=policy.thresholds["default"].act,
+        exempt_run=policy.exempt_run,
+        default_audience=options.audience or NOBODY,
+        workers=options.workers,
+    )
+    reading = _Reading()
+    began = time.monotonic()
+    with console.progress(total_bytes(sources), "reading") as bar:
+        documents = reading.documents(
+            read(
+                sources,
+                form=options.format,
+                audience_field=options.audience_field,
+                default_audience=options.audience,
+                strict=options.strict,
+                progress=bar.advance,
+            )
+        )
+        free = _Reading().documents(read(background)) if background else ()
+        manifest = build_index(documents, options.out, build_options, background=free, stage=bar.stage)
+    _tell(options, manifest, reading, time.monotonic() - began)
+    if not key_existed:
+        console.note(f"The key of this index was made: {key_file(options.out)} (mode 0600).")
+        console.note("Keep it apart from the index: the two together equal the text.")
+    return 0
+
+
+def _tell(options: argparse.Namespace, manifest: Manifest, reading: _Reading, seconds: float) -> None:
+    """The summary: documents, characters, audiences, what was skipped and why."""
+    if options.json:
+        print(json.dumps(_summary(options.out, manifest) | {
+            "seconds": round(seconds, 3),
+            "without_audience": reading.without_audience,
+            "skipped": [asdict(skip) for skip in reading.skipped],
+        }, ensure_ascii=False))  # fmt: skip
+    else:
+        _table(options.out, manifest)
+        rate = manifest.text_bytes / max(seconds, 1e-6) / 1e6
+        console.note(f"built in {seconds:.1f} s ({rate:.1f} MB/s of text)")
+        _tell_skipped(reading.skipped)
+    if reading.without_audience:
+        console.warn(
+            f"{reading.without_audience} documents have no audience and count as '{NOBODY}': under the "
+            f"default policy no role but admin gets their text back verbatim. "
+            f"Say --audience or AUDIENCE=PATH to change it."
+        )
+
+
+def _tell_skipped(skipped: list[Skipped]) -> None:
+    if not skipped:
+        return
+    console.note(f"skipped: {len(skipped)}")
+    for reason, count in Counter(skip.reason for skip in skipped).most_common():
+        console.note(f"  {count} x {reason}")
+    for skip in skipped[:_SHOWN_SKIPS]:
+        console.note(f"  {skip.where}: {skip.reason}")
+    if len(skipped) > _SHOWN_SKIPS:
+        console.note(f"  … and {len(skipped) - _SHOWN_SKIPS} more; --json lists them all")
+
+
+def _summary(folder: Path, manifest: Manifest) -> dict[str, Any]:
+    return {
+        "index": str(folder),
+        "documents": manifest.documents,
+        "characters": manifest.characters,
+        "text_bytes": manifest.text_bytes,
+        "index_bytes": manifest.index_bytes,
+        "key_id": manifest.key_id,
+        "built": manifest.built,
+        "minhash": dict(manifest.minhash),
+        "audiences": [asdict(counts) for counts in manifest.audiences],
+        "sources": list(manifest.sources),
+    }
+
+
+def _table(folder: Path, manifest: Manifest) -> None:
+    rows = [
+        (a.name, a.documents, a.characters, a.units, a.act, a.clusters, a.common_seeds)
+        for a in manifest.audiences
+    ]
+    console.table(
+        f"index {folder}",
+        ("audience", "documents", "characters", "units", "acts at", "clusters", "common seeds"),
+        rows,
+    )
+    ratio = manifest.index_bytes / max(1, manifest.text_bytes)
+    console.note(
+        f"{manifest.documents} documents, {manifest.characters} characters; "
+        f"{console.size(manifest.index_bytes)} of index, {ratio:.1f} bytes a byte of text; "
+        f"key {manifest.key_id}"
+    )
+
+
+def run_show(options: argparse.Namespace, environment: Mapping[str, str]) -> int:
+    from proxy.index import read_manifest, verify
+
+    manifest = read_manifest(options.index)
+    if options.verify:
+        with console.progress(manifest.index_bytes, "verifying") as bar:
+            verify(options.index, manifest, bar.advance)
+    if options.json:
+        print(
+            json.dumps(_summary(options.index, manifest) | {"verified": options.verify}, ensure_ascii=False)
+        )
+        return 0
+    _table(options.index, manifest)
+    built = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(manifest.built))
+    console.note(f"built {built} UTC from {len(manifest.sources)} files by sluicegate {manifest.sluicegate}")
+    if options.verify:
+        console.note("every file has the sha256 that the manifest says")
+    return 0

@@ -1,0 +1,105 @@
+"""``sluicegate scan``: the verdicts on a text, offline.
+
+May import: every room, inside functions. The rule
+that must stay true: the guard of the proxy judges, and no other.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from proxy.cli import console
+from proxy.cli.options import Subparsers, command, index_option, json_option, policy_option
+from proxy.errors import ConfigError
+from proxy.types import Action, Verdict
+
+_PIECE = 4096
+_LEAK = 3
+
+
+def add(commands: Subparsers) -> None:
+    scan = command(
+        commands,
+        "scan",
+        "Judge a text as an answer to a role; exit 3 when something would be stopped.",
+        run,
+        "  sluicegate scan --index chats.idx --role public answer.txt\n"
+        "  generate | sluicegate scan --index chats.idx --role public --json -\n",
+    )
+    index_option(scan)
+    policy_option(scan)
+    scan.add_argument("--role", required=True, help="the role that would read it")
+    scan.add_argument("--text", action="store_true", help="print what the role would get instead")
+    scan.add_argument(
+        "file", nargs="?", default="-", metavar="FILE|-", help="the text (default: standard input)"
+    )
+    json_option(scan)
+
+
+def run(options: argparse.Namespace, environment: Mapping[str, str]) -> int:
+    from proxy.detectors import Parts, build
+    from proxy.guard import StreamGuard
+    from proxy.index import index_key, open_index
+    from proxy.policy import load_policy
+
+    policy = load_policy(options.policy)
+    role = policy.role(options.role)
+    index = open_index(options.index, index_key(options.index, environment))
+    view = policy.view(role.name, (), index.audiences)
+    scanners = [detector.scanner(view) for detector in build(Parts(index), policy.enabled)]
+    guard = StreamGuard(scanners, lambda finding: policy.decide(finding, role.name), ceiling=role.hold)
+    text = _read(options.file)
+    out: list[str] = []
+    for start in range(0, len(text), _PIECE):
+        out.append(guard.feed(text[start : start + _PIECE]).text)
+        if guard.stopped:
+            break
+    out.append(guard.finish().text)
+    stopped = any(v.enforced and v.action is not Action.ALLOW for v in guard.verdicts) or guard.stopped
+    if options.text:
+        sys.stdout.write("".join(out))
+    else:
+        _tell(options, guard.verdicts, stopped, len(text))
+    return _LEAK if stopped else 0
+
+
+def _read(name: str) -> str:
+    try:
+        data = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
+    except OSError as error:
+        raise ConfigError(f"{name}: cannot be read: {error.strerror}") from None
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{name}: not UTF-8 (byte {error.start})") from None
+
+
+def _row(verdict: Verdict) -> dict[str, Any]:
+    finding, origin = verdict.finding, verdict.finding.provenance
+    return {
+        "rule": verdict.rule,
+        "action": verdict.action.name.lower(),
+        "enforced": verdict.enforced,
+        "detector": finding.detector,
+        "entity": finding.entity,
+        "start": finding.span.start,
+        "end": finding.span.end,
+        "score": round(finding.score, 3),
+        "document": origin.document if origin else None,
+        "audience": origin.audience if origin else None,
+    }
+
+
+def _tell(options: argparse.Namespace, verdicts: Sequence[Verdict], stopped: bool, length: int) -> None:
+    rows = [_row(verdict) for verdict in verdicts]
+    if options.json:
+        print(json.dumps({"stopped": stopped, "characters": length, "verdicts": rows}, ensure_ascii=False))
+        return
+    if rows:
+        console.table("verdicts", tuple(rows[0]), [tuple(row.values()) for row in rows])
+    console.note(f"{length} characters, {len(rows)} findings: {'stopped' if stopped else 'passes'}")

@@ -1,0 +1,115 @@
+"""``sluicegate serve``: the proxy in front of a model.
+
+May import: ``proxy.server``, inside functions. The rule
+that must stay true: everything that guards is opened before the
+first request is taken.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from proxy.cli import console
+from proxy.cli.options import (
+    Subparsers,
+    command,
+    index_option,
+    policy_option,
+    port,
+    positive,
+    state_option,
+)
+
+_EXAMPLES = """\
+  sluicegate serve --index chats.idx --upstream http://127.0.0.1:8000/v1
+  SLUICEGATE_UPSTREAM_KEY=... sluicegate serve --index chats.idx \\
+      --upstream https://llm.example/v1 --policy strict
+"""
+
+
+def add(commands: Subparsers) -> None:
+    serve = command(commands, "serve", "Guard a model: an OpenAI-compatible proxy.", run, _EXAMPLES)
+    index_option(serve)
+    serve.add_argument(
+        "--upstream", required=True, metavar="URL", help="the model's base URL, as for an OpenAI client"
+    )
+    policy_option(serve)
+    state_option(serve)
+    serve.add_argument(
+        "--trail", type=Path, metavar="FILE", help="decision trail (default: beside the state)"
+    )
+    serve.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)")
+    serve.add_argument("--port", type=port, default=8080, help="port to listen on (default: 8080)")
+    serve.add_argument(
+        "--metrics-port", type=port, metavar="N", help="serve /metrics on a port of its own, not to clients"
+    )
+    serve.add_argument("--workers", type=positive, default=1, metavar="N", help="processes (default: 1)")
+    serve.add_argument(
+        "--max-body", type=positive, default=16 * 1024 * 1024, metavar="BYTES", help="largest request body"
+    )
+
+
+def run(options: argparse.Namespace, environment: Mapping[str, str]) -> int:
+    from proxy.server.settings import SETTINGS_VARIABLE, Settings
+
+    settings = Settings(
+        index=options.index,
+        upstream=options.upstream,
+        state=options.state,
+        policy=options.policy,
+        trail=options.trail,
+        host=options.host,
+        port=options.port,
+        metrics_port=options.metrics_port,
+        workers=options.workers,
+        max_body=options.max_body,
+    )
+    with tempfile.TemporaryDirectory(prefix="sluicegate-") as scratch:
+        if settings.workers > 1:
+            # Read by prometheus_client when it is first imported: set before any metric exists.
+            os.environ["PROMETHEUS_MULTIPROC_DIR"] = scratch
+        os.environ[SETTINGS_VARIABLE] = settings.to_json()
+        return _serve(settings, environment)
+
+
+def _serve(settings: object, environment: Mapping[str, str]) -> int:
+    import uvicorn
+
+    from proxy.server.app import create_app, open_house
+    from proxy.server.listen import metrics_server
+    from proxy.server.settings import Settings
+
+    assert isinstance(settings, Settings)
+    house = open_house(settings, environment)  # what is wrong is said here, before any worker starts
+    manifest = house.firewall.index.manifest
+    policy = house.firewall.policy
+    console.note(
+        f"policy {policy.name} ({policy.version}); index {settings.index}: {manifest.documents} documents, "
+        f"audiences {', '.join(house.firewall.index.audiences)}; upstream {settings.upstream}"
+    )
+    console.note(f"listening on http://{settings.host}:{settings.port}/v1")
+    common = {
+        "host": settings.host,
+        "port": settings.port,
+        "log_level": "warning",
+        "access_log": False,
+        "server_header": False,
+        "timeout_graceful_shutdown": 30,
+    }
+    if settings.workers > 1:
+        house.keys.close()  # a connection to the state does not survive a fork
+        with metrics_server(settings, house.metrics):
+            uvicorn.run(
+                "proxy.server.app:create_from_environment",
+                factory=True,
+                workers=settings.workers,
+                **common,  # type: ignore[arg-type]
+            )
+        return 0
+    with metrics_server(settings, house.metrics):
+        uvicorn.run(create_app(house), **common)  # type: ignore[arg-type]
+    return 0

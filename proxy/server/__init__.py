@@ -1,0 +1,1 @@
+"""The door to the network: the one exit (``relay.py``) and the surface around it (``app.py``)."""

@@ -1,0 +1,189 @@
+"""What is in force: policy, index and detectors, and the guards of one answer made from them.
+
+May import: every room. The rules that must stay true: a channel gets its guard before its first
+character is read; a choice that was stopped gives no more text, on any of its channels.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from proxy.detectors import Parts, build
+from proxy.detectors.memorised import MemorisedDetector
+from proxy.dialects.shapes import Channel, Request
+from proxy.guard import StreamGuard, joined
+from proxy.index import StoredIndex
+from proxy.jsontext import JsonCells
+from proxy.policy import Policy
+from proxy.types import Action, Caller, Cleared, Delta, Detector, Finding, Verdict, View
+
+_SLICE = 4096
+"""Characters scanned before other answers get their turn."""
+
+_MUCH_ECHO = 50_000
+"""Characters of a request from which its grams are worked out in a thread."""
+
+
+@dataclass(frozen=True, slots=True)
+class Firewall:
+    """The policy, the index and the detectors in force. Immutable: a reload makes a new one."""
+
+    policy: Policy
+    index: StoredIndex
+    detectors: tuple[Detector, ...]
+
+    @classmethod
+    def assemble(cls, policy: Policy, index: StoredIndex) -> Firewall:
+        return cls(policy, index, build(Parts(index), policy.enabled))
+
+    async def guards(self, caller: Caller, request: Request) -> AnswerGuards:
+        """The guards for the answer to one request."""
+        role = self.policy.role(caller.role)
+        echo = request.own_words(role.echo)
+        view = self.policy.view(caller.role, echo, self.index.audiences)
+        if sum(map(len, echo)) > _MUCH_ECHO and view.protected:
+            for detector in self.detectors:
+                if isinstance(detector, MemorisedDetector):
+                    await asyncio.to_thread(detector.prepare, view)
+        return AnswerGuards(self, caller.role, view, request, role.hold)
+
+
+@dataclass(slots=True)
+class Reading:
+    """What the guards made of some text: what may go out, and which choices they stopped."""
+
+    texts: dict[Channel, Cleared] = field(default_factory=dict)
+    blocked: set[int] = field(default_factory=set)
+    fault: str = ""
+
+
+class AnswerGuards:
+    """One guard for each channel of each choice of one answer, and what they have seen."""
+
+    def __init__(self, firewall: Firewall, role: str, view: View, request: Request, ceiling: int) -> None:
+        self._firewall = firewall
+        self._role = role
+        self._view = view
+        self._request = request
+        self._ceiling = ceiling
+        self._guards: dict[Channel, StreamGuard] = {}
+        self._finished: set[Channel] = set()
+        self._stopped: set[int] = set()
+        self._held_since: dict[Channel, float] = {}
+        self._held_sum = 0.0
+        self.scan_seconds = 0.0
+        self.hold_seconds = 0.0
+
+    async def feed(self, deltas: Sequence[Delta], ended: Sequence[Channel] = ()) -> Reading:
+        """Read texts, and end those channels that will get no more."""
+        reading = Reading()
+        for delta in deltas:
+            channel = (delta.choice, delta.channel)
+            for start in range(0, len(delta.text), _SLICE):
+                if start:
+                    await asyncio.sleep(0)
+                self._step(channel, delta.text[start : start + _SLICE], reading)
+                if reading.fault:
+                    return reading
+        for channel in ended:
+            self._step(channel, None, reading)
+            if reading.fault:
+                return reading
+        return reading
+
+    async def whole(self, deltas: Sequence[Delta], ended: Sequence[Channel]) -> Reading:
+        """Read a whole answer, channel by channel: each is ended before the next one of its choice."""
+        texts: dict[Channel, Cleared] = {}
+        reading = Reading()
+        for channel in ended:
+            own = [delta for delta in deltas if (delta.choice, delta.channel) == channel]
+            part = await self.feed(own, [channel])
+            texts.update(part.texts)
+            reading.blocked |= part.blocked
+            if part.fault:
+                reading.fault = part.fault
+                return reading
+        reading.texts = texts
+        return reading
+
+    def _step(self, channel: Channel, text: str | None, reading: Reading) -> None:
+        """Feed one guard, or finish it for None."""
+        choice = channel[0]
+        if choice in self._stopped:
+            return
+        guard = self._guards.get(channel)
+        if guard is None:
+            guard = self._guards[channel] = self._guard(channel[1])
+        elif channel in self._finished:
+            if text:  # a channel that was ended cannot speak again: its tail has been let go
+                self._stopped.add(choice)
+                reading.fault = "relay"
+            return
+        began = time.perf_counter()
+        step = guard.finish() if text is None else guard.feed(text)
+        now = time.perf_counter()
+        self.scan_seconds += now - began
+        if text is None:
+            self._finished.add(channel)
+        self._note_hold(channel, guard, len(text or ""), now)
+        if step.text:
+            reading.texts[channel] = joined(reading.texts.get(channel), step.text)
+        if step.stopped:
+            self._stopped.add(choice)
+            if step.fault:
+                reading.fault = step.fault
+            else:
+                reading.blocked.add(choice)
+
+    def _guard(self, name: str) -> StreamGuard:
+        scanners = [detector.scanner(self._view) for detector in self._firewall.detectors]
+        cells = JsonCells() if self._request.is_json(name) else None
+        return StreamGuard(scanners, self._decide, ceiling=self._ceiling, cells=cells)
+
+    def _decide(self, finding: Finding) -> Verdict:
+        return self._firewall.policy.decide(finding, self._role)
+
+    def _note_hold(self, channel: Channel, guard: StreamGuard, size: int, now: float) -> None:
+        held = guard.held
+        self._held_sum += held * size
+        since = self._held_since.get(channel)
+        if held and since is None:
+            self._held_since[channel] = now
+        elif since is not None:
+            self.hold_seconds = max(self.hold_seconds, now - since)
+            if not held:
+                del self._held_since[channel]
+
+    # --- for the trail and the metrics -----------------------------------------------------------------
+
+    @property
+    def verdicts(self) -> tuple[tuple[Channel, Verdict], ...]:
+        """Every verdict with the channel it was made on."""
+        return tuple(
+            (channel, verdict) for channel, guard in self._guards.items() for verdict in guard.verdicts
+        )
+
+    @property
+    def received(self) -> int:
+        return sum(guard.received for guard in self._guards.values())
+
+    @property
+    def released(self) -> int:
+        """Characters that are decided: delivered, or dropped under a mask."""
+        return sum(guard.released for guard in self._guards.values())
+
+    @property
+    def held_max(self) -> int:
+        return max((guard.held_max for guard in self._guards.values()), default=0)
+
+    @property
+    def held_mean(self) -> float:
+        """Held characters, averaged over the received ones."""
+        return self._held_sum / self.received if self.received else 0.0
+
+    @property
+    def redacted(self) -> bool:
+        return any(v.enforced and v.action is Action.REDACT for _, v in self.verdicts)

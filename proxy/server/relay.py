@@ -1,0 +1,264 @@
+"""The one exit: upstream -> dialect -> guards -> dialect -> caller. Nothing else writes an answer.
+
+A plain answer goes the same way: its texts are fed to the same guards as deltas and collected again.
+The upstream is asked the way the caller asked, so nothing of its own answer is lost.
+
+May import: the ground floor, ``dialects.shapes`` and ``server.firewall``; upstream, request and what
+is done with the decision are handed to it. The rules that must stay true: a frame is made of what
+``write`` built from cleared text; whatever happens, the decision is recorded, and before the last
+event is sent; on a fault nothing that is held leaves.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import orjson
+
+from proxy import sse
+from proxy.dialects.shapes import Frame, Request, StreamedAnswer, error_frame
+from proxy.dialects.shapes import Reading as AnswerReading
+from proxy.errors import UpstreamError
+from proxy.server.firewall import AnswerGuards, Reading
+from proxy.types import Caller, Decision
+
+REFUSAL = "This part of the answer was withheld by the content policy."
+"""What a caller reads at a block, the same for every cause."""
+
+_FAULT = "The answer was stopped: it could not be checked."
+_EVENT_LIMIT = 32 * 1024 * 1024
+
+
+class Answer(Protocol):
+    """An upstream's answer whose head has come."""
+
+    def stream(self) -> AsyncIterator[bytes]: ...
+
+    async def json(self) -> Any: ...
+
+
+class Source(Protocol):
+    """An upstream: POSTs a body and gives the answer."""
+
+    def open(
+        self, path: str, body: Mapping[str, Any], *, stream: bool
+    ) -> AbstractAsyncContextManager[Answer]: ...
+
+
+class Blocked(Exception):
+    """The answer was stopped before anything was sent, and the role asks for an error then."""
+
+    def __init__(self, incident: str) -> None:
+        super().__init__(incident)
+        self.incident = incident
+
+
+class GuardFault(Exception):
+    """A guard stopped because something of ours failed. ``where`` is from a closed set."""
+
+    def __init__(self, where: str) -> None:
+        super().__init__(where)
+        self.where = where
+
+
+@dataclass(slots=True)
+class Exchange:
+    """One request on its way: who asks, what for, through which guards, and what came of it."""
+
+    incident: str
+    caller: Caller
+    path: str
+    request: Request
+    guards: AnswerGuards
+    record: Callable[[Decision, AnswerGuards, Sequence[str]], None]
+    error_on_block: bool = False
+    began: float = field(default_factory=time.perf_counter)
+    at: float = field(default_factory=time.time)
+    first_upstream: float | None = None
+    first_delivered: float | None = None
+    outcome: str = "cancelled"
+    fault: str = ""
+    blocked: set[int] = field(default_factory=set)
+    dropped: list[str] = field(default_factory=list)
+    recorded: bool = False
+
+    def elapsed(self) -> float:
+        return time.perf_counter() - self.began
+
+    def close(self) -> None:
+        """Record the decision, once. Raises what the record raises: without a trail nothing goes on."""
+        if self.recorded:
+            return
+        self.recorded = True
+        guards = self.guards
+        found = guards.verdicts
+        decision = Decision(
+            incident=self.incident,
+            time=self.at,
+            key_id=self.caller.key_id,
+            role=self.caller.role,
+            model=self.request.model,
+            path=self.path,
+            outcome=self.outcome,
+            verdicts=tuple(verdict for _, verdict in found),
+            choices=tuple(channel for channel, _ in found),
+            received=guards.received,
+            released=guards.released,
+            held_max=guards.held_max,
+            seconds=self.elapsed(),
+            first_upstream=self.first_upstream,
+            first_delivered=self.first_delivered,
+            extra={"fault": self.fault} if self.fault else {},
+        )
+        self.record(decision, guards, self.dropped)
+
+    def ended_well(self) -> None:
+        """Say how an answer that was relayed to its end came out."""
+        if self.blocked:
+            self.outcome = "blocked"
+        else:
+            self.outcome = "redacted" if self.guards.redacted else "passed"
+
+    def failed(self, outcome: str, where: str) -> None:
+        self.outcome, self.fault = outcome, where
+
+
+async def relay_stream(source: Source, exchange: Exchange) -> AsyncIterator[bytes]:
+    """The caller's event stream. Closing it closes the upstream.
+
+    Raises UpstreamError, Blocked or GuardFault before the first event; later they become an event.
+    """
+    sent = False
+    try:
+        async for data in _events(source, exchange):
+            sent = True
+            yield data
+    except UpstreamError as error:
+        exchange.failed("upstream_error", "upstream")
+        if not sent:
+            raise
+        yield _last(exchange, error_frame(str(error), code="upstream_error"))
+    except GuardFault as fault:
+        exchange.failed("fault", fault.where)
+        if not sent:
+            raise
+        yield _last(exchange, error_frame(_FAULT, code="guard_fault", kind="server_error"))
+    finally:
+        exchange.close()
+
+
+async def _events(source: Source, exchange: Exchange) -> AsyncIterator[bytes]:
+    answer = exchange.request.streamed(f"sg-{exchange.incident}", REFUSAL)
+    waiting: list[Frame] = []
+    async with source.open(exchange.path, exchange.request.body, stream=True) as upstream:
+        async for data in _read(upstream.stream()):
+            frames = await _through(answer, _chunk(answer, data), exchange)
+            for frame in _sendable(frames, waiting, exchange):
+                yield _encode(frame)
+            if answer.over:
+                break
+    if not answer.over:
+        for frame in _sendable(await _through(answer, answer.cut(), exchange), waiting, exchange):
+            yield _encode(frame)
+    for frame in waiting:
+        yield _encode(frame)
+    exchange.ended_well()
+    exchange.close()
+    yield sse.DONE
+
+
+async def _read(stream: AsyncIterator[bytes]) -> AsyncIterator[str]:
+    """The data of each event, up to ``[DONE]`` or the end of the stream."""
+    parser = sse.SseParser(_EVENT_LIMIT)
+    async for piece in stream:
+        for event in parser.feed(piece):
+            if event.data.strip() == "[DONE]":
+                return
+            yield event.data
+    for event in parser.finish():
+        if event.data.strip() != "[DONE]":
+            yield event.data
+
+
+def _chunk(answer: StreamedAnswer, data: str) -> AnswerReading:
+    try:
+        chunk = orjson.loads(data)
+    except orjson.JSONDecodeError:
+        raise UpstreamError("The model server's answer is not JSON.", where="chunk") from None
+    return answer.read(chunk)
+
+
+async def _through(answer: StreamedAnswer, read: AnswerReading, exchange: Exchange) -> list[Frame]:
+    """One reading through the guards; the frames that may be sent."""
+    if read.dropped:
+        exchange.dropped.extend(read.dropped)
+    if read.deltas and exchange.first_upstream is None:
+        exchange.first_upstream = exchange.elapsed()
+    guarded = await exchange.guards.feed(read.deltas, read.ended)
+    _check(guarded, exchange)
+    if guarded.texts and exchange.first_delivered is None:
+        exchange.first_delivered = exchange.elapsed()
+    blocked = {choice: exchange.incident for choice in guarded.blocked}
+    return answer.write(read, guarded.texts, blocked)
+
+
+def _check(guarded: Reading, exchange: Exchange) -> None:
+    exchange.blocked |= guarded.blocked
+    if guarded.fault:
+        raise GuardFault(guarded.fault)
+
+
+def _sendable(frames: Sequence[Frame], waiting: list[Frame], exchange: Exchange) -> list[Frame]:
+    """The frames to send now. A role that wants an error on a block gets nothing before the first text."""
+    if not exchange.error_on_block or exchange.recorded:
+        return list(frames)
+    if exchange.first_delivered is None:
+        if exchange.blocked:
+            exchange.outcome = "blocked"
+            raise Blocked(exchange.incident)
+        waiting.extend(frames)
+        return []
+    ready = [*waiting, *frames]
+    waiting.clear()
+    return ready
+
+
+def _encode(frame: Frame) -> bytes:
+    return sse.encode(orjson.dumps(frame.data), frame.event)
+
+
+def _last(exchange: Exchange, frame: Frame) -> bytes:
+    exchange.close()
+    return _encode(frame)
+
+
+async def relay_plain(source: Source, exchange: Exchange) -> dict[str, Any]:
+    """The caller's whole answer. Raises UpstreamError, Blocked or GuardFault."""
+    try:
+        async with source.open(exchange.path, exchange.request.body, stream=False) as upstream:
+            body = await upstream.json()
+        exchange.first_upstream = exchange.elapsed()
+        answer = exchange.request.whole(body, f"sg-{exchange.incident}", REFUSAL)
+        exchange.dropped.extend(answer.dropped)
+        ended = list(dict.fromkeys((delta.choice, delta.channel) for delta in answer.deltas))
+        guarded = await exchange.guards.whole(answer.deltas, ended)
+        _check(guarded, exchange)
+        if exchange.error_on_block and guarded.blocked:
+            exchange.outcome = "blocked"
+            raise Blocked(exchange.incident)
+        made = answer.write(guarded.texts, {choice: exchange.incident for choice in guarded.blocked})
+        exchange.first_delivered = exchange.elapsed()
+        exchange.ended_well()
+    except UpstreamError:
+        exchange.failed("upstream_error", "upstream")
+        raise
+    except GuardFault as fault:
+        exchange.failed("fault", fault.where)
+        raise
+    finally:
+        exchange.close()
+    return made
