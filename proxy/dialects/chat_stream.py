@@ -1,0 +1,244 @@
+"""A streamed answer of ``/v1/chat/completions``: chunks in, frames out.
+
+May import: the ground floor and this room. The rules that must stay true: a frame is built from known
+fields and ``Cleared`` text, never from the chunk; the texts of a choice go out before its finish; a
+choice that is over gets no more text.
+
+The fields are those of OpenAI's ``chat.completion.chunk`` and the names that servers have given to a
+model's reasoning (``reasoning_content``, ``reasoning``). Reasoning ends when the answer begins, so that its
+held tail does not come after the answer's first words; reasoning that comes later still stays behind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from proxy.dialects import fields
+from proxy.dialects.chat_calls import Calls
+from proxy.dialects.shapes import CONTENT_FILTER_RESULTS, Channel, Frame, Reading, refusal
+from proxy.types import Cleared, Delta
+
+_OBJECT = "chat.completion.chunk"
+_CHUNK = frozenset(
+    {
+        "id", "object", "created", "model", "choices", "usage", "system_fingerprint", "service_tier",
+        "obfuscation",  # random padding
+    }
+)  # fmt: skip
+_ENVELOPE = ("id", "created", "model", "system_fingerprint", "service_tier")
+_CHOICE = frozenset({"index", "delta", "finish_reason", "logprobs"})
+_DELTA = frozenset(
+    {"role", "content", "reasoning_content", "reasoning", "refusal", "tool_calls", "function_call"}
+)
+_REASONING = ("reasoning_content", "reasoning")
+_FLAT = frozenset({"content", "refusal", *_REASONING})
+
+
+@dataclass(slots=True)
+class _Rest:
+    """What of a chunk goes out without a guard; most chunks have none of it."""
+
+    finish: dict[int, str] = field(default_factory=dict)  # the reason for each choice that it ends
+    logprobs: dict[int, Any] = field(default_factory=dict)
+    usage: dict[str, Any] | None = None
+    bare: bool = False  # it has no choices
+
+
+class _Choice:
+    """What has been read of one choice, and what of it has been said."""
+
+    __slots__ = ("answering", "calls", "greeted", "live", "over", "read_out")
+
+    def __init__(self) -> None:
+        self.live: dict[str, None] = {}  # channels that have had text and have not ended
+        self.calls: Calls | None = None
+        self.answering = False  # text other than reasoning has come
+        self.greeted = False  # the role has been said
+        self.read_out = False  # the upstream has finished it
+        self.over = False  # the caller has got its finish
+
+
+class ChatStream:
+    """``StreamedAnswer`` for chat completions."""
+
+    def __init__(
+        self, *, choices: int, model: str, allow_logprobs: bool, answer_id: str, sentence: str
+    ) -> None:
+        self._number = choices
+        self._model = model
+        self._allow_logprobs = allow_logprobs
+        self._answer_id = answer_id
+        self._sentence = sentence
+        self._choices: dict[int, _Choice] = {}
+        self._over = False
+        self._seen: list[Any] = []  # the envelope's fields as the upstream last wrote them
+        self._envelope: dict[str, Any] = fields.envelope({}, _OBJECT, answer_id, model, [])
+
+    @property
+    def over(self) -> bool:
+        return self._over
+
+    def read(self, chunk: object) -> Reading:
+        dropped: list[str] = []
+        answer = fields.answer(chunk, _CHUNK, dropped)
+        seen = [answer.get(name) for name in _ENVELOPE]
+        if seen != self._seen:
+            self._envelope = fields.envelope(answer, _OBJECT, self._answer_id, self._model, dropped)
+            self._seen = seen
+        deltas: list[Delta] = []
+        ended: list[Channel] = []
+        rest: _Rest | None = None
+        choices = fields.items(answer.get("choices"), "choices")
+        for raw in choices:
+            member = fields.mapping(raw, "a choice")
+            fields.left_behind(member, _CHOICE, dropped)
+            index = fields.choice_index(member, self._number)
+            choice = self._choices.get(index)
+            if choice is None:
+                choice = self._choices[index] = _Choice()
+            texts = self._texts(choice, fields.mapping(member.get("delta"), "a delta"), dropped)
+            if choice.over or choice.read_out:
+                if any(texts):
+                    dropped.append("after_finish")
+                continue
+            for channel, text in texts:
+                if not choice.answering and channel not in _REASONING:
+                    choice.answering = True
+                    ended += _end(index, choice, _REASONING)
+                deltas.append(Delta(index, channel, text))
+                choice.live[channel] = None
+            if choice.calls is not None:
+                ended += _end(index, choice, [c.prefix + "name" for c in choice.calls if c.ready])
+            if reason := fields.finish_reason(member.get("finish_reason"), dropped):
+                rest = rest or _Rest()
+                rest.finish[index] = reason
+                ended += self._finish(index, choice)
+            if (given := member.get("logprobs")) is not None:
+                if self._allow_logprobs:
+                    rest = rest or _Rest()
+                    rest.logprobs[index] = given
+                else:
+                    dropped.append("logprobs")
+        if (counts := answer.get("usage")) is not None:
+            rest = rest or _Rest()
+            rest.usage, rest.bare = fields.usage(counts, dropped), not choices
+        return Reading(deltas, ended, dropped, rest)
+
+    def cut(self) -> Reading:
+        ended: list[Channel] = []
+        for index, choice in self._choices.items():
+            if not choice.over:
+                ended += self._finish(index, choice)
+        return Reading((), ended)
+
+    @staticmethod
+    def _texts(choice: _Choice, delta: dict[str, Any], dropped: list[str]) -> Iterator[tuple[str, str]]:
+        """The channels and texts of a delta, reasoning first: that is the order in which they were made."""
+        fields.left_behind(delta, _DELTA, dropped)
+        for name in _REASONING:
+            if said := delta.get(name):
+                if choice.answering:
+                    dropped.append("reasoning.late")
+                elif text := fields.text_of(said, name, dropped):
+                    yield name, text
+        if (said := delta.get("content")) and (text := fields.text_of(said, "content", dropped)):
+            yield "content", text
+        if said := delta.get("refusal"):
+            yield "refusal", fields.text(said, "refusal")
+        calls, legacy = delta.get("tool_calls"), delta.get("function_call")
+        if calls or legacy:
+            if choice.calls is None:
+                choice.calls = Calls()
+            for position, call in enumerate(fields.items(calls, "tool_calls")):
+                yield from choice.calls.read(call, position, dropped)
+            if legacy:
+                yield from choice.calls.read_legacy(legacy, dropped)
+
+    @staticmethod
+    def _finish(index: int, choice: _Choice) -> list[Channel]:
+        choice.read_out = True
+        if choice.calls is not None:
+            choice.calls.end()
+        return _end(index, choice, list(choice.live))
+
+    def write(
+        self,
+        reading: Reading | None,
+        texts: Mapping[Channel, Cleared],
+        blocked: Mapping[int, str] | None = None,
+    ) -> list[Frame]:
+        rest = reading.rest if reading is not None and isinstance(reading.rest, _Rest) else _Rest()
+        by_choice: dict[int, dict[str, Cleared]] = {}
+        for (index, channel), text in texts.items():
+            if text:
+                by_choice.setdefault(index, {})[channel] = text
+        frames = []
+        for index, choice in self._choices.items():
+            said = by_choice.pop(index, {})
+            if choice.over:
+                if said:
+                    raise ValueError("text for a choice that is over")
+                continue
+            logprobs = rest.logprobs.get(index)
+            delta = self._delta(choice, said)
+            if delta or logprobs is not None:
+                frames.append(self._frame(index, delta, logprobs=logprobs))
+            if blocked and index in blocked:
+                frames.append(self._block(index, blocked[index]))
+                choice.over = True
+                self._over = self._all_over()
+            elif index in rest.finish:
+                frames.append(self._frame(index, {}, finish=rest.finish[index]))
+                choice.over = True
+        if by_choice:
+            raise ValueError("text for a choice that the upstream has not begun")
+        if rest.usage:
+            # Counts that come with text which is still held wait for the next ones, or for the end.
+            if not frames and (rest.bare or self._all_over()):
+                frames.append(Frame({**self._envelope, "choices": []}))
+            if frames:
+                frames[-1].data["usage"] = rest.usage
+        return frames
+
+    def _all_over(self) -> bool:
+        return len(self._choices) == self._number and all(c.over for c in self._choices.values())
+
+    @staticmethod
+    def _delta(choice: _Choice, said: Mapping[str, Cleared]) -> dict[str, Any]:
+        delta: dict[str, Any] = {}
+        if not choice.greeted:
+            choice.greeted = True
+            delta = {"role": "assistant", "content": ""}
+        for channel, text in said.items():
+            if channel in _FLAT:
+                delta[channel] = text
+        if choice.calls is not None:
+            for call in choice.calls:
+                if piece := call.piece(said):
+                    if call.index is None:
+                        delta["function_call"] = piece
+                    else:
+                        delta.setdefault("tool_calls", []).append(piece)
+        return delta
+
+    def _frame(
+        self, index: int, delta: dict[str, Any], *, finish: str | None = None, logprobs: Any = None
+    ) -> Frame:
+        choice = {"index": index, "delta": delta, "logprobs": logprobs, "finish_reason": finish}
+        return Frame({**self._envelope, "choices": [choice]})
+
+    def _block(self, index: int, incident: str) -> Frame:
+        frame = self._frame(index, {"refusal": refusal(self._sentence, incident)}, finish="content_filter")
+        frame.data["choices"][0]["content_filter_results"] = {
+            name: dict(result) for name, result in CONTENT_FILTER_RESULTS.items()
+        }
+        return frame
+
+
+def _end(index: int, choice: _Choice, channels: Sequence[str]) -> list[Channel]:
+    ended = [channel for channel in channels if channel in choice.live]
+    for channel in ended:
+        del choice.live[channel]
+    return [(index, channel) for channel in ended]

@@ -1,0 +1,136 @@
+"""An answer of a model server, read under a limit of time and a limit of size.
+
+May import: the ground floor. The rule that must stay true: whatever goes wrong while an answer is read
+raises ``UpstreamError`` in our own words.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import aiohttp
+import orjson
+from aiohttp.http_exceptions import HttpProcessingError
+
+from proxy.errors import UpstreamError
+
+LONGEST = 64 * 1024 * 1024
+"""Bytes that one answer may have, streamed or whole."""
+
+FAILURES = (aiohttp.ClientError, HttpProcessingError, OSError, TimeoutError)
+"""What the HTTP library raises when a connection or an answer fails."""
+
+
+class Answer:
+    """An answer whose head has come. Read it once, by :meth:`stream`, :meth:`read` or :meth:`json`.
+
+    ``first_byte`` and ``idle``: seconds to wait for the first piece, and for each further one.
+    """
+
+    def __init__(
+        self, response: aiohttp.ClientResponse, *, first_byte: float, idle: float, longest: int
+    ) -> None:
+        self._response = response
+        self._first_byte = first_byte
+        self._idle = idle
+        self._longest = longest
+
+    @property
+    def status(self) -> int:
+        return self._response.status
+
+    async def stream(self, limit: int | None = None) -> AsyncIterator[bytes]:
+        """The bytes as they come. ``limit``: the most in all; a longer answer is an ``UpstreamError``."""
+        most = self._longest if limit is None else limit
+        content, watch = self._response.content, _Watch(self._response)
+        wait, size = self._first_byte, 0
+        try:
+            while True:
+                watch.begin(wait)
+                data = await content.readany()
+                watch.pause()
+                if not data:
+                    return
+                size += len(data)
+                if size > most:
+                    raise UpstreamError(
+                        f"The model server's answer has more than {most} bytes.", where="too_large"
+                    )
+                yield data
+                wait = self._idle
+        except FAILURES as failure:
+            raise failed(TimeoutError() if watch.rang else failure) from None
+        finally:
+            watch.stop()
+
+    async def read(self, limit: int | None = None) -> bytes:
+        """The whole answer."""
+        return b"".join([data async for data in self.stream(limit)])
+
+    async def json(self, limit: int | None = None) -> Any:
+        """The whole answer as JSON; ``UpstreamError`` where it is none."""
+        data = await self.read(limit)
+        try:
+            return orjson.loads(data)
+        except orjson.JSONDecodeError:
+            raise UpstreamError("The model server's answer is not JSON.", where="answer") from None
+
+
+class _Watch:
+    """Closes an answer that keeps its reader waiting too long.
+
+    One timer serves all waits and moves on only when it rings: a timer for each piece would cost more
+    than reading the piece does.
+    """
+
+    def __init__(self, response: aiohttp.ClientResponse) -> None:
+        self._response = response
+        self._loop = asyncio.get_running_loop()
+        self._timer: asyncio.TimerHandle | None = None
+        self._deadline: float | None = None
+        self.rang = False
+
+    def begin(self, seconds: float) -> None:
+        self._deadline = self._loop.time() + seconds
+        if self._timer is not None and self._timer.when() > self._deadline:
+            self.stop()
+        if self._timer is None:
+            self._timer = self._loop.call_at(self._deadline, self._ring)
+
+    def pause(self) -> None:
+        """The piece has come; the time that its reader takes does not count."""
+        self._deadline = None
+
+    def stop(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _ring(self) -> None:
+        self._timer = None
+        if self._deadline is None:
+            return
+        if self._loop.time() < self._deadline:
+            self._timer = self._loop.call_at(self._deadline, self._ring)
+            return
+        self.rang = True
+        self._response.close()  # wakes the reader with an error
+
+
+def failed(failure: Exception) -> UpstreamError:
+    """Our words for a failure of the connection."""
+    if isinstance(failure, aiohttp.ConnectionTimeoutError):
+        return UpstreamError(
+            "The model server did not accept a connection in time.", status=504, where="connect"
+        )
+    if isinstance(failure, TimeoutError):
+        return UpstreamError("The model server did not answer in time.", status=504, where="timeout")
+    if isinstance(failure, aiohttp.ClientConnectorDNSError):
+        return UpstreamError("The model server's name cannot be resolved.", where="connect")
+    if isinstance(failure, aiohttp.ClientSSLError):
+        return UpstreamError("The model server's certificate was not accepted.", where="connect")
+    if isinstance(failure, aiohttp.ClientConnectorError):
+        return UpstreamError("The model server cannot be reached.", where="connect")
+    return UpstreamError("The model server broke off its answer.", where="broken_off")
