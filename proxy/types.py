@@ -131,6 +131,20 @@ class Document:
     id: str
     texts: tuple[str, ...]
     audience: str | None = None
+    fields: tuple[tuple[str, str], ...] = ()
+    """Of a structured record: (dotted key path, value) of every scalar leaf, where that was asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """A piece of personal data, a secret or a canary of one document, found when an index is built.
+
+    ``entity`` is its kind in the policy's spelling (``email``, ``phone``, ``person``, ``cn_id`` …).
+    It lives only while the index is built; what is stored of it are keyed hashes.
+    """
+
+    entity: str
+    text: str
 
 
 @dataclass(frozen=True, slots=True)

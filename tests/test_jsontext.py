@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -44,7 +45,7 @@ def feed_all(cells: Cells, pieces: Sequence[str]) -> str:
 
 def cut(text: str, cuts: Sequence[int]) -> list[str]:
     marks = sorted({0, len(text), *(at % (len(text) + 1) for at in cuts)})
-    return [text[a:b] for a, b in zip(marks, marks[1:], strict=False)]
+    return [text[a:b] for a, b in pairwise(marks)]
 
 
 def render(cells: Cells, ranges: Sequence[tuple[int, int]], *, step: int = 1 << 30) -> str:
@@ -205,8 +206,7 @@ def dumped(draw: st.DrawFn) -> str:
 def ranges_of(draw: st.DrawFn, length: int) -> list[tuple[int, int]]:
     """Disjoint ranges, some of them side by side."""
     marks = sorted(draw(st.sets(st.integers(0, length), max_size=10)))
-    pairs = list(zip(marks, marks[1:], strict=False))
-    return [pair for pair in pairs if draw(st.booleans())]
+    return [pair for pair in pairwise(marks) if draw(st.booleans())]
 
 
 class Pairs(list[tuple[str, Any]]):

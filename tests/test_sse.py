@@ -128,8 +128,14 @@ def test_after_a_fault_every_call_raises() -> None:
 
 @pytest.mark.parametrize(
     "stream",
-    [b"data: " + b"x" * 200 + b"\n\n", b"data: " + b"x" * 200, b"data: x\n" * 40, b"event: " + b"x" * 200],
-    ids=["one line", "a line without an end", "many lines", "a name"],
+    [
+        b"data: " + b"x" * 200 + b"\n\n",
+        b"data: " + b"x" * 200,
+        b"data: x\n" * 40,
+        b"event: " + b"x" * 200,
+        b": " + b"x" * 200 + b"\n\ndata: a\n\n",
+    ],
+    ids=["one line", "a line without an end", "many lines", "a name", "a comment"],
 )
 def test_an_event_above_the_limit_is_an_error(stream: bytes) -> None:
     """The buffer is bounded: an event above the limit stops the stream, however it is made and cut."""

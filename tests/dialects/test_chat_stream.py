@@ -277,6 +277,14 @@ def test_a_block_ends_its_choice() -> None:
     assert answer.over
 
 
+def test_nothing_is_read_after_the_finish() -> None:
+    """Text after the upstream's own finish stays behind: its guard has been finished."""
+    answer = stream()
+    answer.read(say({"content": "a"}, finish="stop"))
+    late = answer.read(say({"content": "b"}, finish="stop"))
+    assert (list(late.deltas), list(late.ended), list(late.dropped)) == ([], [], ["after_finish"])
+
+
 def test_the_usage_of_a_finished_answer_is_passed_on() -> None:
     """Counts come through, numbers of known names only; ``over`` does not close before them."""
     usage = {

@@ -17,9 +17,8 @@ from tests.upstreams.asking import BODY, CHAT, HELLO, SECRET, ask, both, fault
 
 
 async def test_what_the_server_gets() -> None:
-    """The body goes out as JSON with our key and nothing of the caller's; no cookie, no compression."""
+    """The body goes out as JSON with our key and nothing of the caller's; no compression is wanted."""
     async with both(key="sk-ours") as (up, client):
-        up.script(Raw([b"{}"], headers={"Set-Cookie": "a=b", "Content-Type": "text/event-stream"}))
         await ask(client)
         await ask(client, stream=False)
         first, second = up.received
@@ -37,6 +36,18 @@ async def test_what_the_server_gets() -> None:
         "Content-Length",
     }
     assert set(first.headers) == set(second.headers) == names
+
+
+async def test_no_cookie_is_kept() -> None:
+    """What one answer sets is not sent with the next request, which may be another caller's."""
+    async with ScriptedUpstream(HELLO) as up:
+        # Under a name: a cookie of a bare address is not kept by any jar.
+        client = OpenAIUpstream(up.url.replace("127.0.0.1", "localhost"))
+        up.script(Raw([b"{}"], headers={"Set-Cookie": "a=b"}))
+        await ask(client)
+        await ask(client)
+        await client.close()
+        assert "Cookie" not in up.received[1].headers
 
 
 async def test_without_a_key_there_is_no_authorization() -> None:
