@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NewType, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, NewType, Protocol
 
 if TYPE_CHECKING:
     from proxy.grams import GramKey
@@ -83,8 +83,7 @@ class Verdict:
     mask: str = "[REDACTED]"
 
 
-@dataclass(frozen=True, slots=True)
-class Scan:
+class Scan(NamedTuple):
     """What a scanner makes of one piece of ``n`` characters.
 
     ``settled[j]`` is the offset before which no finding still to come can begin, once character
@@ -96,8 +95,7 @@ class Scan:
     settled: Sequence[int]
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """What a guard returns for one delta: the text it lets go, and what it found on the way."""
 
     text: Cleared
@@ -277,6 +275,20 @@ class TextIndex(Protocol):
 
     def seeds(self, audience: str) -> Select:
         """Which seeds (``grams.SEED`` units) stand in the audience's text. Never misses one that does."""
+        ...
+
+    @property
+    def window(self) -> int:
+        """Of this many neighbouring seeds of a document at least one is sampled (see :meth:`places`)."""
+        ...
+
+    @property
+    def most_places(self) -> int:
+        """The most positions that are kept of one seed: one with as many is common."""
+        ...
+
+    def background_seeds(self) -> Select | None:
+        """Which seeds stand in text that is free for everyone."""
         ...
 
     def levels(self, audience: str) -> Sequence[tuple[int, Contains]]:

@@ -37,6 +37,8 @@ class MemoryIndex:
         self.key = KEY
         self.audiences = tuple(sorted(documents))
         self.exempt_run = exempt_run
+        self.window = 1
+        self.most_places = 32
         self.documents = documents
         acts = acts or {}
         self._acts = {name: acts.get(name, 80 if name == "nobody" else 32) for name in documents}
@@ -45,8 +47,11 @@ class MemoryIndex:
             for name, texts in documents.items()
             for length in (exempt_run, self._acts[name])
         }
-        self._seeds = {name: {g for t in texts for g in KEY.seeds(encode(t))} for name, texts in documents.items()}
+        self._seeds = {
+            name: {g for t in texts for g in KEY.seeds(encode(t))} for name, texts in documents.items()
+        }
         self._background = {gram for text in background for gram in runs(text, exempt_run)}
+        self._background_seed_set = {gram for text in background for gram in KEY.seeds(encode(text))}
         self._style = {gram for text in style for gram in runs(text, exempt_run)}
         self._places: dict[tuple[str, int], list[int]] = {}
         self._starts: dict[str, list[int]] = {}
@@ -72,6 +77,10 @@ class MemoryIndex:
 
     def background(self) -> Contains | None:
         return self._background.__contains__ if self._background else None
+
+    def background_seeds(self) -> Select | None:
+        known = self._background_seed_set
+        return (lambda grams: [i for i, gram in enumerate(grams) if gram in known]) if known else None
 
     def house_style(self) -> Contains | None:
         return self._style.__contains__ if self._style else None

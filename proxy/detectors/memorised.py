@@ -18,9 +18,14 @@ May import: the ground floor. The rule that must stay true: ``settled`` never pa
 
 from __future__ import annotations
 
-from collections import Counter
+from bisect import bisect_left
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
+from typing import Any
 
+from xxhash import xxh3_64_intdigest
+
+from proxy.detectors.near import SPAN, Chain, NearMatch
 from proxy.grams import SEED, SEED_BYTES, GramKey
 from proxy.text import UNIT_BYTES
 from proxy.types import (
@@ -30,18 +35,18 @@ from proxy.types import (
     Provenance,
     Scan,
     Scanner,
+    Select,
     Span,
     TextIndex,
     Threshold,
     View,
 )
 
-TAIL_BYTES = SEED_BYTES - UNIT_BYTES
-
 _SLACK = 4096
 """Units of history kept beyond what a look-back needs, so that trimming is rare."""
 
 PASSAGE = "passage"
+NEAR_PASSAGE = "near_passage"
 
 
 class MemorisedDetector:
@@ -68,11 +73,33 @@ class MemorisedDetector:
             )
             for name in names
         ]
-        return MemorisedScanner(self._index.key, ladders, self._index.exempt_run)
+        nears = [
+            NearMatch(
+                self._index,
+                name,
+                view.thresholds[name].cover,
+                holds=name not in view.observed,
+            )
+            if view.thresholds[name].cover
+            else None
+            for name in names
+        ]
+        echo = Echo(self._index.key, self._index.exempt_run, view)
+        return MemorisedScanner(
+            self._index.key, ladders, nears, self._free_seeds(view), echo, self._index.exempt_run
+        )
+
+    def _free_seeds(self, view: View) -> list[Select]:
+        """Which seeds are not distinctive: those of text that this caller may have."""
+        free = [self._index.seeds(name) for name in view.cleared if name in self._index.audiences]
+        background = self._index.background_seeds()
+        return free if background is None else [*free, background]
 
     def prepare(self, view: View) -> None:
         """Work out now, in this thread, what a scanner would work out when it first needs it."""
-        Echo(self._index.key, self._index.exempt_run, view).grams()
+        echo = Echo(self._index.key, self._index.exempt_run, view)
+        echo.grams()
+        echo.seeds()
 
     def _exemptions(self, view: View) -> list[Contains]:
         """What a run of X units may stand in to be free for this caller."""
@@ -95,6 +122,20 @@ class Echo:
 
     def contains(self, gram: int) -> bool:
         return gram in self.grams()
+
+    def contains_seed(self, seed: int) -> bool:
+        """Whether a seed stands in the caller's own words."""
+        return bool(self._view.echo) and seed in self.seeds()
+
+    def seeds(self) -> frozenset[int]:
+        """All seeds of the texts the caller sent."""
+        known: frozenset[int] | None = self._view.cache.get("memorised.echo_seeds")
+        if known is None:
+            found = set[int]()
+            for text in self._view.echo:
+                found.update(self._key.seed_array(self._key.codes(text)).tolist())
+            known = self._view.cache["memorised.echo_seeds"] = frozenset(found)
+        return known
 
     def grams(self) -> frozenset[int]:
         """All runs of X units of each text the caller sent (none crosses from one text to another)."""
@@ -168,12 +209,59 @@ class Ladder:
         self.provenance: Provenance | None = None
 
 
+class SeedWindow(Sequence[int]):
+    """The last units of a stream, encoded: ``window[i]`` is the seed whose first unit is unit i (from 0)."""
+
+    def __init__(self, key: GramKey, keep: int) -> None:
+        """``keep``: how many units a look-back may need."""
+        self._seed = key.seed
+        self._keep = keep * UNIT_BYTES
+        self._encoded = b""
+        self._first = 0
+        """The index of the first unit that is kept."""
+
+    def extend(self, encoded: bytes) -> int:
+        """More units have been read; returns how many."""
+        held = self._encoded
+        if len(held) > 2 * self._keep:
+            self._first += (len(held) - self._keep) // UNIT_BYTES
+            held = held[-self._keep :]
+        self._encoded = held + encoded
+        return len(encoded) // UNIT_BYTES
+
+    def seeds(self, begin: int, end: int, stride: int) -> list[int]:
+        """The seeds that end at the units begin, begin + stride, … before ``end`` (counted from 1)."""
+        encoded, digest, secret = self._encoded, xxh3_64_intdigest, self._seed
+        low = (begin - SEED - self._first) * UNIT_BYTES
+        high = (end - SEED - self._first) * UNIT_BYTES
+        return [digest(encoded[i : i + SEED_BYTES], secret) for i in range(low, high, stride * UNIT_BYTES)]
+
+    def __getitem__(self, index: Any) -> Any:
+        at = (index - self._first) * UNIT_BYTES
+        return xxh3_64_intdigest(self._encoded[at : at + SEED_BYTES], self._seed)
+
+    def __len__(self) -> int:
+        return self._first + len(self._encoded) // UNIT_BYTES
+
+
 class MemorisedScanner:
     """The ladders of one stream, fed with units. See the module's strategy."""
 
-    def __init__(self, key: GramKey, ladders: Sequence[Ladder], run: int) -> None:
+    def __init__(
+        self,
+        key: GramKey,
+        ladders: Sequence[Ladder],
+        nears: Sequence[NearMatch | None],
+        free: Sequence[Select],
+        echo: Echo,
+        run: int,
+    ) -> None:
+        """``nears``: for each ladder the chains of its audience. ``free``: seeds that tell nothing."""
         self._key = key
         self._ladders = ladders
+        self._nears = nears
+        self._free = free
+        self._echo = echo
         self._run = run
         lengths = {SEED, run}
         for ladder in ladders:
@@ -181,10 +269,8 @@ class MemorisedScanner:
             lengths.add(ladder.threshold)
         self._composers = {length: key.composer(length) for length in lengths}
         self._keep = max(lengths) + run + 1
-        self._tail = b""
-        """The last SEED - 1 encoded units, which the next seeds begin in."""
-        self._seeds: list[int] = []
-        """``_seeds[u - SEED - _dropped]`` ends at unit u (units are counted from 1)."""
+        """Units that a look-back may need."""
+        self._window = SeedWindow(key, self._keep)
         self._raw: list[int] = []
         """``_raw[i - _dropped]`` is the raw offset of the unit at index i (from 0)."""
         self._dropped = 0
@@ -194,6 +280,13 @@ class MemorisedScanner:
         self._parts = 0
         # A match shorter than a seed cannot be seen: with a smaller budget, as much is always held.
         self._blind = max([SEED - 1 - ladder.budget for ladder in ladders if ladder.holds], default=0)
+        self._open = self._blind > 0
+        """Whether a match, a chain or a budget smaller than a seed makes every unit count."""
+        # A lone seed is a match of SEED units, which a budget of as many lets go: then every second unit
+        # is enough to notice that a match begins. Its first seed is looked up when its second is met.
+        self._stride = 2 if all(x.budget >= SEED for x in ladders if x.holds) else 1
+        self._checked = 0
+        """The last unit whose seed was looked up in every ladder."""
 
     def feed(self, piece: str) -> Scan:
         start, size = self._position, len(piece)
@@ -201,53 +294,165 @@ class MemorisedScanner:
             self._position += size
             return Scan((), range(start + 1, start + size + 1))
         encoded = list(map(self._key.table.__getitem__, piece))
-        block = self._tail + b"".join(encoded)
-        seeds = self._key.seeds(block)
-        self._tail = block[-TAIL_BYTES:]
-        self._seeds += seeds
-        self._raw += [
-            offset for offset, units in enumerate(encoded, start) for _ in range(len(units) // UNIT_BYTES)
-        ]
-        hits = [ladder.select(seeds) for ladder in self._ladders]
-        if self._blind <= 0 and not any(hits) and not any(ladder.run for ladder in self._ladders):
-            self._units = self._dropped + len(self._raw)
+        first = self._units + 1
+        count = self._window.extend(b"".join(encoded))
+        offsets = [offset for offset, units in enumerate(encoded, start) if units]
+        if len(offsets) != count:  # some characters have more units than one
+            offsets = [o for o, units in enumerate(encoded, start) for _ in range(len(units) // UNIT_BYTES)]
+        self._raw += offsets
+        if self._open or self._wakes(first, first + count):
+            scan = self._follow(encoded, offsets, first)
+        else:
+            self._units += count
             self._position = self._settled = start + size
             scan = Scan((), range(start + 1, start + size + 1))
-        else:
-            scan = self._follow(encoded, [set(found) for found in hits], len(seeds))
         if len(self._raw) > self._keep + _SLACK:
             self._trim()
         return scan
+
+    def _wakes(self, first: int, end: int) -> bool:
+        """Whether a seed that ends at one of the units [first, end) that are looked up while all is quiet
+        may be in the index."""
+        stride = self._stride
+        begin = max(first, SEED)
+        seeds = self._window.seeds(begin + begin % stride, end, stride)
+        return any(ladder.select(seeds) for ladder in self._ladders)
 
     def finish(self) -> Sequence[Finding]:
         """A tail that never reached its threshold is let go: it is no finding."""
         return ()
 
-    def _follow(self, encoded: Sequence[bytes], hits: Sequence[set[int]], count: int) -> Scan:
-        """Unit by unit, where some ladder has a match or may get one."""
+    def _follow(self, encoded: Sequence[bytes], offsets: Sequence[int], first: int) -> Scan:
+        """Unit by unit where a match or a chain is open; what lies between is settled as it comes.
+
+        ``offsets`` are the raw offsets of the piece's units, ``first`` is the number of its first unit.
+        """
         findings: list[Finding] = []
         settled: list[int] = []
-        position, units, limit = self._position, self._units, self._settled
-        first = self._dropped + len(self._raw) - count + 1
-        pairs = list(zip(self._ladders, hits, strict=True))
-        for code in encoded:
-            position += 1
-            for _ in range(len(code) // UNIT_BYTES):
-                units += 1
-                if units < SEED:
+        start, end = self._position, first + len(offsets)
+        begin = max(first, SEED)
+        seeds = self._window.seeds(begin, end, 1)
+        hits = [{begin + index for index in ladder.select(seeds)} for ladder in self._ladders]
+        free = self._free_of(seeds, hits, begin)
+        quiet = deque(sorted(unit for unit in set().union(*hits) if unit % self._stride == 0))
+        at, size = 0, len(encoded)
+        while at < size:
+            if not self._open:
+                while quiet and quiet[0] <= self._units:
+                    quiet.popleft()
+                to = offsets[quiet[0] - first] - start if quiet else size
+                if to > at:  # up to the character that holds the next unit of interest
+                    settled.extend(range(start + at + 1, start + to + 1))
+                    self._settled = start + to
+                    self._units = first - 1 + bisect_left(offsets, start + to)
+                    at = to
                     continue
-                self._units = units
-                for ladder, found in pairs:
-                    if units - first in found:
-                        if self._climb(ladder):
-                            self._act(ladder, position, findings)
-                    elif ladder.run:
-                        self._fall(ladder)
-            self._units = units
-            limit = max(limit, self._unit_limit(position))
-            settled.append(limit)
-        self._position, self._settled = position, limit
+            self._character(len(encoded[at]) // UNIT_BYTES, start + at, hits, free, findings)
+            at += 1
+            self._settled = max(self._settled, self._unit_limit(start + at))
+            settled.append(self._settled)
+        self._position = start + size
         return Scan(findings, settled)
+
+    def _character(
+        self, units: int, offset: int, hits: Sequence[set[int]], free: set[int], findings: list[Finding]
+    ) -> None:
+        """The units of one raw character through every ladder and chain."""
+        limit = self._settled
+        for _ in range(units):
+            self._units = unit = self._units + 1
+            if unit < SEED or not (self._open or unit % self._stride == 0):
+                continue
+            for ladder, near, found in zip(self._ladders, self._nears, hits, strict=True):
+                if unit in found:
+                    if self._checked < unit - 1:
+                        self._look_back(ladder, near, limit, offset + 1, findings)
+                    if self._climb(ladder):
+                        self._act(ladder, offset + 1, findings)
+                    if near is not None and unit not in free:
+                        self._chain(ladder, near, unit, limit, offset + 1, findings)
+                elif ladder.run:
+                    self._fall(ladder)
+                if near is not None and near.holders:
+                    near.age(unit)
+            self._checked = unit
+            self._open = (
+                self._blind > 0
+                or any(ladder.run for ladder in self._ladders)
+                or any(near is not None and near.holders for near in self._nears)
+            )
+
+    def _look_back(
+        self, ladder: Ladder, near: NearMatch | None, limit: int, position: int, findings: list[Finding]
+    ) -> None:
+        """The unit before was not looked up: the match may have begun with it."""
+        unit = self._units - 1
+        if unit < SEED or ladder.run:
+            return
+        seed = self._window[unit - SEED]
+        if ladder.select((seed,)):
+            ladder.run = 1
+            if near is not None and not any(select((seed,)) for select in self._free):
+                self._chain(ladder, near, unit, limit, position, findings)
+
+    def _free_of(self, seeds: Sequence[int], hits: Sequence[set[int]], begin: int) -> set[int]:
+        """Those hits whose seeds also stand in text that this caller may have."""
+        if not self._free or not any(self._nears):
+            return set()
+        asked = sorted(set().union(*hits))
+        known = [seeds[unit - begin] for unit in asked]
+        return {asked[found] for select in self._free for found in select(known)}
+
+    def _chain(
+        self,
+        ladder: Ladder,
+        near: NearMatch,
+        unit: int,
+        limit: int,
+        position: int,
+        findings: list[Finding],
+    ) -> None:
+        """A distinctive seed ends at ``unit``: chains may begin to hold, act, or grow."""
+        acting = near.hit(
+            unit,
+            self._composers[SEED](self._window, unit - SEED),
+            lambda: self._exempt(ladder, unit),
+        )
+        if near.holders and near.since is None:
+            near.since = limit
+        if acting is not None and near.since is not None:
+            self._act_near(near, acting, near.since, position, findings)
+            near.since = position
+
+    def _exempt(self, ladder: Ladder, unit: int) -> bool:
+        """Whether what ends at ``unit`` is the caller's own, or stands in a text it may have."""
+        if self._echo.contains_seed(self._window[unit - SEED]):
+            return True
+        if unit < self._run:
+            return False
+        gram = self._gram(self._run, unit)
+        return any(contains(gram) for contains in ladder.cuts)
+
+    def _act_near(self, near: NearMatch, chain: Chain, start: int, end: int, findings: list[Finding]) -> None:
+        """A chain has the cover to act: its span begins where text was held first, or grows to ``end``."""
+        if start >= end:
+            return
+        if not near.acting:
+            near.acting = True
+            self._parts += 1
+            near.part = self._parts
+        findings.append(
+            Finding(
+                detector=MemorisedDetector.name,
+                entity=NEAR_PASSAGE,
+                span=Span(start, end),
+                at=end - 1,
+                score=round(min(1.0, chain.cover / SPAN), 3),
+                provenance=Provenance(near.document_of(chain), near.audience),
+                part_of=near.part,
+                fingerprint=f"{self._gram(SEED, self._units):016x}",
+            )
+        )
 
     # --- one unit of one ladder ------------------------------------------------------------------------
 
@@ -294,7 +499,7 @@ class MemorisedScanner:
 
     def _gram(self, length: int, end: int) -> int:
         """The gram of the ``length`` units before unit ``end``."""
-        return self._composers[length](self._seeds, end - SEED - self._dropped)
+        return self._composers[length](self._window, end - SEED)
 
     # --- acting --------------------------------------------------------------------------------------------
 
@@ -354,11 +559,13 @@ class MemorisedScanner:
             elif ladder.active:
                 # What follows a span's last unit (spaces, punctuation) belongs to it if it grows.
                 limit = min(limit, self._raw[ladder.floor - 1 - self._dropped] + 1)
+        for near in self._nears:
+            if near is not None and near.holds and near.since is not None:
+                limit = min(limit, near.since)
         return limit
 
     def _trim(self) -> None:
         """Forget units that no look-back can need."""
         drop = len(self._raw) - self._keep
         del self._raw[:drop]
-        del self._seeds[:drop]
         self._dropped += drop

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-WINDOW = 8
-"""Of every 8 neighbouring seeds at least one is sampled (robust winnowing, density 2/9)."""
+WINDOW = 4
+"""Of every 4 neighbouring seeds at least one is sampled (robust winnowing, density 2/5)."""
 
 EXEMPT_RUN = 20
 MOST_PLACES = 32
@@ -108,6 +108,7 @@ def build_index(
             built=time.time(),
             seed=SEED,
             window=WINDOW,
+            most_places=MOST_PLACES,
             exempt_run=options.exempt_run,
             documents=sum(c.documents for c in counts),
             characters=sum(c.characters for c in counts),
@@ -279,17 +280,17 @@ def _write_background(writer: Writer, key: GramKey, documents: Iterable[Document
     import numpy as np
 
     table = FoldTable()
-    parts = [
-        key.arrays(key.seed_array(key.codes(_SEPARATOR.join(document.texts), table)), run)
-        for document in documents
-    ]
-    if not parts:
+    seeds = [key.seed_array(key.codes(_SEPARATOR.join(document.texts), table)) for document in documents]
+    if not seeds:
         return
-    grams = np.concatenate(parts)
+    grams = np.concatenate([key.arrays(each, run) for each in seeds])
     grams.sort()
     starts, remainders = GramSet.build(_distinct(grams))
     writer.array("background.starts", starts)
     writer.array("background.remainders", remainders)
+    every = np.concatenate(seeds)
+    every.sort()
+    _write_bloom(writer, "background.seed", _distinct(every))
 
 
 def _write_audience(

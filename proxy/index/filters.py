@@ -54,7 +54,8 @@ class BloomFilter:
         return [
             index
             for index, gram in enumerate(grams)
-            if not (pairs[gram >> 52] | pairs[(gram >> 40) & 4095]) & ~words[gram % size]
+            if words[gram % size] >> (gram >> 58) & 1  # one of the four bits: most strangers end here
+            and not (pairs[gram >> 52] | pairs[(gram >> 40) & 4095]) & ~words[gram % size]
         ]
 
     def contains(self, gram: int) -> bool:

@@ -59,6 +59,7 @@ class Manifest:
     built: float
     seed: int
     window: int
+    most_places: int
     exempt_run: int
     documents: int
     characters: int

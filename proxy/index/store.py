@@ -49,6 +49,8 @@ class StoredIndex:
         self.manifest = manifest
         self.key = key
         self.exempt_run = manifest.exempt_run
+        self.window = manifest.window
+        self.most_places = manifest.most_places
         self.audiences = tuple(counts.name for counts in manifest.audiences)
         self._by_name = {
             counts.name: _Audience(folder, f"a{number}", manifest, counts.act)
@@ -56,6 +58,9 @@ class StoredIndex:
         }
         self._style = _optional_set(folder, manifest, "style")
         self._background = _optional_set(folder, manifest, "background")
+        self._background_seeds: Select | None = None
+        if "background.seed.npy" in manifest.files:
+            self._background_seeds = BloomFilter(load_array(folder, "background.seed")).select
 
     @property
     def age(self) -> float:
@@ -73,6 +78,9 @@ class StoredIndex:
 
     def background(self) -> Contains | None:
         return self._background
+
+    def background_seeds(self) -> Select | None:
+        return self._background_seeds
 
     def house_style(self) -> Contains | None:
         return self._style

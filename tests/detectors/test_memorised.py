@@ -296,7 +296,7 @@ def test_a_very_long_stream_keeps_little() -> None:
     for turn in range(2000):
         assert not scanner.feed(filler + str(turn)).findings
     assert len(scanner._raw) < 10_000
-    assert len(scanner._seeds) < 10_000
+    assert len(scanner._window._encoded) < 10_000
     base = scanner._position
     scan = scanner.feed(SECRET)
     assert scan.findings[0].origin == base

@@ -1,0 +1,178 @@
+"""Near-verbatim text: found though words were changed, and held only while a chain lives."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from proxy.detectors.memorised import NEAR_PASSAGE, MemorisedDetector
+from proxy.detectors.near import GAP, HOLD, SPAN, Chain
+from proxy.types import Action, Finding, Scanner, Threshold, View
+from tests.detectors.conformance import check_guarded, check_scanner, cut, deliver, run_scanner, verdict
+from tests.memory_index import MemoryIndex
+
+SECRET = (
+    "When a guest reports a broken lantern, the clerk opens the amber ledger, writes the lantern number "
+    "and the hour, and walks to the north gate to fetch the spare. If no spare is left, the clerk calls "
+    "the harbour office, asks for the night supply, and signs for two lanterns. The guest receives a "
+    "paper token worth one free crossing, and the token is stamped with the seal of the day before it "
+    "leaves the desk."
+)
+OTHER = "Ferries leave every hour from pier two. Tickets are sold at the kiosk beside the old clock tower."
+WORDS = ["river", "stone", "cloud", "paper", "winter", "garden", "silver", "window", "yellow", "forest"]
+
+
+def view(**changes: object) -> View:
+    made = {
+        "role": "public",
+        "protected": ("admin",),
+        "cleared": ("public",),
+        "thresholds": {"admin": Threshold(32, 12, 48)},
+    }
+    return View(**{**made, **changes})  # type: ignore[arg-type]
+
+
+def make(index: MemoryIndex, sight: View | None = None) -> Scanner:
+    return MemorisedDetector(index).scanner(sight or view())
+
+
+def swapped(text: str, share: float, seed: int = 3) -> str:
+    dice = random.Random(seed)
+    return " ".join(dice.choice(WORDS) if dice.random() < share else word for word in text.split())
+
+
+def every_fifth_word(text: str) -> str:
+    """No run of 32 units is left: only the chain can find it."""
+    return " ".join(WORDS[i % 10] if i % 5 == 4 else word for i, word in enumerate(text.split()))
+
+
+def kinds(findings: list[Finding]) -> set[str]:
+    return {finding.entity for finding in findings}
+
+
+INDEX = MemoryIndex({"admin": [OTHER[::-1], SECRET], "public": [OTHER]})
+
+
+def test_every_fifth_word_changed_is_found_by_the_chain() -> None:
+    """With no exact run of L left, the chain still finds the passage, and tells its document."""
+    findings, _ = run_scanner(lambda: make(INDEX), [every_fifth_word(SECRET)])
+    assert kinds(findings) == {NEAR_PASSAGE}
+    assert findings[0].provenance is not None
+    assert findings[0].provenance.document == "admin:2"
+    assert findings[0].span.end <= len(every_fifth_word(SECRET))
+
+
+@pytest.mark.parametrize("share", [0.1, 0.2, 0.3])
+def test_random_swaps_are_found(share: float) -> None:
+    """Ten, twenty and thirty per cent of the words swapped: the passage is stopped, ten times of ten."""
+    for seed in range(10):
+        text = f"{OTHER} {swapped(SECRET, share, seed)}"
+        _, guard = deliver(lambda t=text: [make(INDEX)], verdict(Action.BLOCK), cut(text, [7]))
+        assert guard.stopped
+
+
+def test_shuffled_groups_of_words_are_found() -> None:
+    """The passage in groups of seven words in another order has no diagonal, and is found all the same."""
+    words = SECRET.split()
+    groups = [words[i : i + 5] for i in range(0, len(words), 5)]
+    random.Random(4).shuffle(groups)
+    text = " ".join(" ".join(group) for group in groups)
+    assert run_scanner(lambda: make(INDEX), [text])[0]
+
+
+def test_ordinary_text_is_neither_found_nor_held() -> None:
+    """Text that shares no seeds with the index passes as it comes."""
+    text = " ".join(swapped(SECRET, 1.0, seed) for seed in range(5))
+    findings, settled = run_scanner(lambda: make(INDEX), list(text))
+    assert not findings
+    assert settled == list(range(1, len(text) + 1))
+
+
+def test_seeds_of_text_for_this_caller_are_not_distinctive() -> None:
+    """Where the same passage stands in a public document too, its changed form is free."""
+    shared = MemoryIndex({"admin": [SECRET], "public": [SECRET]})
+    findings, settled = run_scanner(lambda: make(shared), list(every_fifth_word(SECRET)))
+    assert not findings
+    # The exact match still holds what its budget does not let go, until X units of it are free.
+    assert max(index + 1 - offset for index, offset in enumerate(settled)) <= 12
+
+
+def test_the_callers_own_words_are_free() -> None:
+    """A passage that the caller sent is no leak in a changed form either."""
+    sight = view(echo=(SECRET,))
+    findings, _ = run_scanner(lambda: make(INDEX, sight), [every_fifth_word(SECRET)])
+    assert not findings
+
+
+def test_background_is_free() -> None:
+    """Seeds of declared free text count for nothing."""
+    index = MemoryIndex({"admin": [SECRET]}, background=[SECRET])
+    assert not run_scanner(lambda: make(index), [every_fifth_word(SECRET)])[0]
+
+
+def test_cover_zero_switches_it_off() -> None:
+    """A threshold of 0 units means no chains at all."""
+    sight = view(thresholds={"admin": Threshold(32, 12, 0)})
+    assert not run_scanner(lambda: make(INDEX, sight), [every_fifth_word(SECRET)])[0]
+
+
+def test_observed_chains_hold_nothing() -> None:
+    """In observe mode the finding is made and every character is settled as it comes."""
+    sight = view(observed=frozenset({"admin"}))
+    findings, settled = run_scanner(lambda: make(INDEX, sight), list(every_fifth_word(SECRET)))
+    assert kinds(findings) == {NEAR_PASSAGE}
+    assert settled == list(range(1, len(settled) + 1))
+
+
+def test_a_chain_that_dies_lets_go() -> None:
+    """Text held for a chain that never acts is released once no seed has come for GAP units."""
+    start = " ".join(SECRET.split()[:9])  # enough to hold, too little to act
+    after = " ".join(WORDS * 5)
+    index = MemoryIndex({"admin": [SECRET]}, acts={"admin": 80})
+    sight = view(thresholds={"admin": Threshold(80, 12, 60)})
+    findings, settled = run_scanner(lambda: make(index, sight), list(f"{start} {after}"))
+    assert not findings
+    held = [index + 1 - offset for index, offset in enumerate(settled)]
+    assert max(held) > 0
+    assert held[-1] == 0
+    assert max(held) < 2 * (GAP + SPAN)
+
+
+def test_the_mask_runs_from_the_first_held_character() -> None:
+    """What was held when the chain acts is masked too, and one mask stands for the passage."""
+    text = f"Well: {every_fifth_word(SECRET)} Bye bye."
+    out, _ = deliver(lambda: [make(INDEX)], verdict(Action.REDACT), list(text))
+    assert out.count("[REDACTED]") == 1
+    assert out.startswith("Well: ")
+    assert len(out) < len(text) / 2
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.integers(0, 10**6),
+    st.floats(0.0, 0.6),
+    st.lists(st.integers(1, 60), min_size=1, max_size=4),
+    st.sampled_from([0, 5, 12]),
+)
+def test_conformance(seed: int, share: float, sizes: list[int], budget: int) -> None:
+    """Any changed passage between other text, any cutting: same findings and settled offsets."""
+    text = f"{OTHER} {swapped(SECRET, share, seed)} {OTHER}"
+    sight = view(thresholds={"admin": Threshold(32, budget, 48)})
+    check_scanner(lambda: make(INDEX, sight), text, sizes)
+    check_guarded(lambda: make(INDEX, sight), text, sizes)
+
+
+def test_a_chain_counts_each_unit_once() -> None:
+    """Overlapping intervals add up to their union, and what is older than SPAN no longer counts."""
+    chain = Chain(0, 0, 0)
+    chain.touch(0, 12)
+    chain.touch(4, 16)
+    assert chain.cover == 16
+    chain.touch(30, 42)
+    assert chain.cover == 28
+    chain.touch(SPAN + 20, SPAN + 32)
+    assert chain.cover == 24
+    assert chain.cover >= HOLD
