@@ -117,7 +117,7 @@ class StreamGuard:
         except Exception:  # fail closed: whatever a scanner raises, nothing of this piece leaves
             return self._fault("", (), "scanner")
         base, size = self.received, len(text)
-        if any(len(scan.settled) != size for scan in scans):
+        if any(_malformed(scan, base, size) for scan in scans):
             return self._fault("", (), "scanner")
         out: list[str] = []
         new: list[Verdict] = []
@@ -148,7 +148,7 @@ class StreamGuard:
 
     def _overflow(self, scans: Sequence[Scan], base: int, size: int) -> int:
         """Index of the first character at which too much is undecided; ``size`` if there is none."""
-        if base + size - min(self._settled, default=base) <= self._ceiling:
+        if not scans or base + size - min(self._settled) <= self._ceiling:
             return size
         for index in range(size):
             if base + index + 1 - self._limit(scans, index) > self._ceiling:
@@ -237,8 +237,8 @@ class StreamGuard:
                 out.append(self._cells.drop(end - self.released, None if region.masked else region.mask))
                 region.masked = True
                 self.released = end
-        if len(self._regions) > 1:  # a region that is behind is kept only while it may still grow: the last
-            self._regions = [r for r in self._regions if r.end > self.released] or self._regions[-1:]
+        if self._regions:  # a region that is behind may still grow while nothing after it has been let go
+            self._regions = [region for region in self._regions if region.end >= self.released]
 
     def _stop(self, out: list[str], new: Sequence[Verdict], why: str) -> Step:
         if why == "late":
@@ -249,6 +249,11 @@ class StreamGuard:
     def _fault(self, text: str, new: Sequence[Verdict], where: str) -> Step:
         self.stopped = True
         return Step(Cleared(text), tuple(new), stopped=True, fault=where)
+
+
+def _malformed(scan: Scan, base: int, size: int) -> bool:
+    """Whether a scan of ``size`` characters from ``base`` on leaves some out, or tells of others."""
+    return len(scan.settled) != size or any(not base <= found.at < base + size for found in scan.findings)
 
 
 def _by_at(scans: Sequence[Scan]) -> list[tuple[int, list[tuple[int, Finding]]]]:

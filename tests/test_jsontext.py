@@ -227,7 +227,7 @@ def shape(text: str) -> Any:
 
 
 @given(st.data())
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 def test_redacted_json_is_json_of_the_same_shape(data: st.DataObject) -> None:
     """Whatever is dropped of a document, however it is cut: it parses and keeps nesting and members."""
     raw = data.draw(dumped())
@@ -238,6 +238,7 @@ def test_redacted_json_is_json_of_the_same_shape(data: st.DataObject) -> None:
 
 
 @given(st.data())
+@settings(deadline=None)
 def test_dropping_by_the_character_is_dropping_at_once(data: st.DataObject) -> None:
     """The cutting of the text and the size of the steps change nothing, for any text at all."""
     raw = data.draw(dumped() | st.text('{}[]:, "\\u4dD8c0true-1.e\n', max_size=60))
@@ -252,6 +253,7 @@ SECRET = "".join(map(chr, [*range(0x4E00, 0x4E20), *range(0x1F600, 0x1F620)])) +
 
 
 @given(st.data())
+@settings(deadline=None)
 def test_no_dropped_character_of_a_string_remains(data: st.DataObject) -> None:
     """A dropped string character is in what leaves neither plainly nor as an escape."""
     words = st.text(st.sampled_from(SECRET[:-3]), min_size=1, max_size=8)
@@ -271,6 +273,7 @@ def test_no_dropped_character_of_a_string_remains(data: st.DataObject) -> None:
 
 @given(st.text(), st.lists(st.integers(0, 1 << 16), max_size=6))
 @example('{"a": "\\ud83d', [])
+@settings(deadline=None)
 def test_any_text_leaves_as_it_came(raw: str, cuts: list[int]) -> None:
     """Text that is no JSON is read without complaint, and what is not redacted is not changed."""
     for cells in (JsonCells(), PlainCells()):
@@ -279,6 +282,7 @@ def test_any_text_leaves_as_it_came(raw: str, cuts: list[int]) -> None:
 
 
 @given(dumped())
+@settings(deadline=None)
 def test_decoding_is_that_of_json(raw: str) -> None:
     """The decoded characters of a string are those that a JSON reader finds in it."""
     cells = JsonCells()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from proxy.errors import UpstreamError
@@ -76,6 +76,7 @@ def test_case_read_byte_by_byte(name: str) -> None:
 
 
 @given(st.data())
+@settings(deadline=None)
 def test_cutting_changes_nothing(data: st.DataObject) -> None:
     """Any bytes in any cutting give the same events and the same fault as in one piece."""
     alphabet = [b"data:", b"data", b"event:", b" ", b":", b"\r", b"\n", b"\r\n", b"\xef\xbb\xbf", b"\xe4\xb8"]
@@ -96,6 +97,7 @@ def test_cutting_changes_nothing(data: st.DataObject) -> None:
         )
     )
 )
+@settings(deadline=None)
 def test_what_is_encoded_is_read_again(events: list[tuple[str, str | None]]) -> None:
     """Encoding and reading gives the data back, with its line ends as LF."""
     stream = b"".join(encode(data.encode(), name) + comment() for data, name in events)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from proxy.dialects import fields
@@ -18,6 +18,7 @@ JSON = st.recursive(
 
 
 @given(JSON)
+@settings(deadline=None)
 def test_an_identifier_has_no_blank_and_an_end(value: Any) -> None:
     """What passes as an identifier is short and has no white space; all else is None."""
     given_out = fields.identifier(value, "id", [])
@@ -37,6 +38,7 @@ def test_what_is_no_identifier_is_reported(value: Any) -> None:
 @given(
     st.dictionaries(st.sampled_from(["prompt_tokens", "prompt_tokens_details", "x"]) | st.text(), JSON) | JSON
 )
+@settings(deadline=None)
 def test_usage_is_numbers_of_known_names(value: Any) -> None:
     """Whatever stands for the usage, what passes is finite numbers under known names."""
     for name, count in (fields.usage(value, []) or {}).items():
@@ -47,6 +49,7 @@ def test_usage_is_numbers_of_known_names(value: Any) -> None:
 
 
 @given(JSON)
+@settings(deadline=None)
 def test_a_finish_reason_is_one_of_openais(value: Any) -> None:
     """Any value becomes one of the five reasons, or none where there is none."""
     assert fields.finish_reason(value, []) in {*fields.FINISH_REASONS, None}
@@ -56,6 +59,7 @@ def test_a_finish_reason_is_one_of_openais(value: Any) -> None:
 @given(
     st.dictionaries(st.sampled_from(["id", "created", "model", "system_fingerprint", "service_tier"]), JSON)
 )
+@settings(deadline=None)
 def test_an_envelope_holds_no_prose(value: dict[str, Any]) -> None:
     """No string of an envelope has a blank in it, and id, time and model are always there."""
     made = fields.envelope(value, "kind", "ours", "model", [])
