@@ -5,6 +5,9 @@ is not in its set becomes ``other``: never a key, a model, a document, or a text
 
 Nothing is observed per chunk: a request is observed once, when its ``Decision`` is made.
 
+Every series of the closed sets stands at 0 from the start: Prometheus sees an increase only between two
+scrapes of a series that is there, so a burst that brings its own series into being would raise no alert.
+
 Several workers: where ``PROMETHEUS_MULTIPROC_DIR`` names a folder when the process starts,
 ``prometheus_client`` keeps all values in files there, and ``render`` adds up those of all workers.
 The folder must be empty when the server starts; ``worker_ended`` is called for a worker that ended.
@@ -15,6 +18,7 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
+from itertools import product
 from typing import Any, Literal
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
@@ -51,6 +55,7 @@ FAULTS = (
 """Where something of ours failed; the first two are the guard's."""
 
 ACTIONS = tuple(action.name.lower() for action in Action)
+MODES = ("enforce", "observe")
 UNSCANNABLE = ("field", "chunk", "logprobs", "audio", "image", "encrypted")
 """What was dropped from an answer because no scanner can read it."""
 
@@ -66,7 +71,8 @@ class Metrics:
     """The metrics of one server; threads may share it.
 
     ``policy`` is the policy's name and version, ``roles`` and ``rules`` are its own and what verdicts
-    that come from no rule are called; ``version`` is the program's.
+    that come from no rule are called; ``observe``: whether the whole policy only counts; ``version`` is
+    the program's.
     """
 
     def __init__(
@@ -75,6 +81,7 @@ class Metrics:
         roles: Iterable[str] = (),
         rules: Iterable[str] = (),
         policy: tuple[str, str] = ("", ""),
+        observe: bool = False,
         version: str = "",
         endpoints: Iterable[str] = ENDPOINTS,
     ) -> None:
@@ -96,16 +103,23 @@ class Metrics:
                 self._child(family, label)
         self._child(self._build, version).set(1)
         self._in_force: tuple[str, str] | None = None
-        self.policy_loaded(*policy, roles=roles, rules=rules)
+        self.policy_loaded(*policy, roles=roles, rules=rules, observe=observe)
 
-    def policy_loaded(self, name: str, version: str, *, roles: Iterable[str], rules: Iterable[str]) -> None:
-        """A policy comes into force; its roles and rules join the closed sets."""
+    def policy_loaded(
+        self, name: str, version: str, *, roles: Iterable[str], rules: Iterable[str], observe: bool = False
+    ) -> None:
+        """A policy comes into force; its roles and rules join the closed sets.
+
+        ``observe``: the whole policy is in observe mode, so nothing is stopped.
+        """
         if self._in_force is not None and self._in_force != (version, name):
             self._child(self._policy, *self._in_force).set(0)
         self._in_force = (version, name)
         self._child(self._policy, version, name).set(1)
+        self._observing.set(observe)
         self._roles |= frozenset(roles)
         self._rules |= frozenset(rules)
+        self._announce()
 
     def index_opened(self, documents: int, size: int, built: float) -> None:
         """An index comes into force: its documents, its bytes, and when it was built (epoch seconds)."""
@@ -141,6 +155,8 @@ class Metrics:
         self._observe(self._scan, scan_seconds)
         self._observe(self._child(self._first, "upstream"), decision.first_upstream)
         self._observe(self._child(self._first, "delivered"), decision.first_delivered)
+        if decision.first_upstream is not None and decision.first_delivered is not None:
+            self._added.observe(decision.first_delivered - decision.first_upstream)
 
     def fault(self, where: str) -> None:
         """Something of ours failed, and the answer was stopped for it."""
@@ -184,13 +200,26 @@ class Metrics:
         self._hold = histogram("hold_seconds", "The longest that text of an answer was held back.", _SHORT)
         self._scan = histogram("scan_seconds", "Time spent on scanning an answer.", _SHORT)
         self._first = histogram("first_token_seconds", "Time to the first text of an answer.", _FIRST, "side")
+        self._added = histogram(
+            "first_token_added_seconds", "From the model's first text to the caller's.", _SHORT
+        )
         self._request = histogram("request_seconds", "Time of a request from end to end.", _LONG)
         self._streams = gauge("in_flight_streams", "Answers that are being relayed.", "livesum")
         self._documents = gauge("index_documents", "Documents in the index.", "livemax")
         self._bytes = gauge("index_bytes", "Size of the index.", "livemax")
         self._built = gauge("index_built_timestamp_seconds", "When the index was built.", "livemax")
         self._policy = gauge("policy_info", "1 for the policy in force.", "livemax", "version", "name")
+        self._observing = gauge("policy_observing", "1 while the whole policy only observes.", "livemax")
         self._build = gauge("build_info", "The program's version.", "livemax", "version")
+
+    def _announce(self) -> None:
+        """Bring the series of every declared role and rule into being, at 0."""
+        for endpoint in self._endpoints:
+            self._child(self._requests, endpoint, OTHER, "unauthorised")  # who has no key has no role
+            for role, outcome in product(self._roles, OUTCOMES):
+                self._child(self._requests, endpoint, role, outcome)
+        for labels in product(self._rules, ACTIONS, MODES):
+            self._child(self._verdicts, *labels)
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(f"sluicegate_{name}", text, labels, registry=self.registry)

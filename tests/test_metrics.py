@@ -53,6 +53,7 @@ def test_the_names() -> None:
     assert made().names() == (
         "sluicegate_build_info",
         "sluicegate_faults_total",
+        "sluicegate_first_token_added_seconds",
         "sluicegate_first_token_seconds",
         "sluicegate_held_characters",
         "sluicegate_hold_seconds",
@@ -61,6 +62,7 @@ def test_the_names() -> None:
         "sluicegate_index_bytes",
         "sluicegate_index_documents",
         "sluicegate_policy_info",
+        "sluicegate_policy_observing",
         "sluicegate_request_seconds",
         "sluicegate_requests_total",
         "sluicegate_scan_seconds",
@@ -104,6 +106,7 @@ def test_a_request_is_counted_and_timed() -> None:
     assert value(metrics, "scan_seconds_sum") == 0.002
     assert value(metrics, "first_token_seconds_sum", side="upstream") == 0.1
     assert value(metrics, "first_token_seconds_sum", side="delivered") == 0.2
+    assert value(metrics, "first_token_added_seconds_sum") == pytest.approx(0.1)
 
 
 def test_what_is_not_known_is_not_observed() -> None:
@@ -117,6 +120,9 @@ def test_what_is_not_known_is_not_observed() -> None:
         assert value(metrics, "held_characters_count", stat=stat) == 0
     for side in ("upstream", "delivered"):
         assert value(metrics, "first_token_seconds_count", side=side) == 0
+    metrics.record(decision(outcome="blocked", first_upstream=0.1))
+    assert value(metrics, "first_token_seconds_count", side="upstream") == 1
+    assert value(metrics, "first_token_added_seconds_count") == 0
 
 
 SECRET = "sk-sg-what-must-not-be-a-label"
@@ -166,6 +172,27 @@ def test_faults_start_at_zero() -> None:
     metrics.unscannable("field", 3)
     assert value(metrics, "faults_total", where="scanner") == 1
     assert value(metrics, "unscannable_total", what="field") == 3
+
+
+def test_requests_and_verdicts_start_at_zero() -> None:
+    """The first blocked request of a role, and the first verdict of a rule, are an increase too."""
+    metrics = made()
+    endpoint = "/v1/chat/completions"
+    assert value(metrics, "requests_total", endpoint=endpoint, role="public", outcome="blocked") == 0
+    assert value(metrics, "requests_total", endpoint=endpoint, role="other", outcome="unauthorised") == 0
+    assert value(metrics, "verdicts_total", rule="memorised", action="block", mode="enforce") == 0
+    metrics.policy_loaded("mine", "def456", roles=["legal"], rules=["new-rule"])
+    assert value(metrics, "requests_total", endpoint=endpoint, role="legal", outcome="blocked") == 0
+    assert value(metrics, "verdicts_total", rule="new-rule", action="redact", mode="observe") == 0
+
+
+def test_a_policy_that_only_observes_is_shown() -> None:
+    """Whether anything is stopped at all can be alerted on."""
+    assert value(made(), "policy_observing") == 0
+    metrics = made(observe=True)
+    assert value(metrics, "policy_observing") == 1
+    metrics.policy_loaded("mine", "def456", roles=[], rules=[])
+    assert value(metrics, "policy_observing") == 0
 
 
 def test_every_action_is_a_label() -> None:
