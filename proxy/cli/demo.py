@@ -78,7 +78,7 @@ async def _serve(options: argparse.Namespace, folder: Path, listener: socket.soc
         serving = asyncio.ensure_future(server.serve(sockets=[listener]))
         await _started(server, serving)
         host, chosen = listener.getsockname()[:2]
-        _tell(options, f"http://{host}:{chosen}/v1", keys)
+        _tell(options, f"http://{host}:{chosen}/v1", keys, house.settings.state)
         await serving
 
 
@@ -109,14 +109,14 @@ def _house(options: argparse.Namespace, folder: Path, upstream: str) -> House:
     return open_house(settings, {"SLUICEGATE_INDEX_KEY": key})
 
 
-def _tell(options: argparse.Namespace, base_url: str, keys: Mapping[str, str]) -> None:
+def _tell(options: argparse.Namespace, base_url: str, keys: Mapping[str, str], state: Path) -> None:
     if options.json:
         print(json.dumps({"base_url": base_url, "keys": keys}), flush=True)
         return
-    print(_introduction(base_url, keys), flush=True)
+    print(_introduction(base_url, keys, state), flush=True)
 
 
-def _introduction(base_url: str, keys: Mapping[str, str]) -> str:
+def _introduction(base_url: str, keys: Mapping[str, str], state: Path) -> str:
     from proxy.demo import MODEL_NAME, SAMPLE_QUESTIONS
 
     question = next(q for q in SAMPLE_QUESTIONS if q.audience == "admin")
@@ -145,6 +145,10 @@ def _introduction(base_url: str, keys: Mapping[str, str]) -> str:
         "",
         "Other questions worth asking:",
         *(f"  - {q.prompt}  ({q.shows})" for q in SAMPLE_QUESTIONS if q is not question),
+        "",
+        "What was decided, and never the text (the incident is in the refusal):",
+        "",
+        f"  sluicegate audit show --state {state} inc_...",
         "",
         f"Metrics: {base_url.removesuffix('/v1')}/metrics   Stop with Ctrl-C.",
     ]
