@@ -60,6 +60,7 @@ UNSCANNABLE = ("field", "chunk", "logprobs", "audio", "image", "encrypted")
 """What was dropped from an answer because no scanner can read it."""
 
 _HELD = (0, 1, 2, 4, 6, 8, 10, 12, 15, 20, 25, 32, 48, 64, 96, 128, 256, 512, 1024, 4096)
+_RATIO = (0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 _SHORT = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _FIRST = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 10, 30)
 _LONG = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92, 163.84)
@@ -153,6 +154,7 @@ class Metrics:
         self._observe(self._child(self._held, "mean"), held_mean)
         self._observe(self._hold, hold_seconds)
         self._observe(self._scan, scan_seconds)
+        self._observe(self._drift, decision.extra.get("drift"))
         self._observe(self._child(self._first, "upstream"), decision.first_upstream)
         self._observe(self._child(self._first, "delivered"), decision.first_delivered)
         if decision.first_upstream is not None and decision.first_delivered is not None:
@@ -202,6 +204,9 @@ class Metrics:
         self._first = histogram("first_token_seconds", "Time to the first text of an answer.", _FIRST, "side")
         self._added = histogram(
             "first_token_added_seconds", "From the model's first text to the caller's.", _SHORT
+        )
+        self._drift = histogram(
+            "drift_ratio", "Share of an answer that the nearest protected document covers.", _RATIO
         )
         self._request = histogram("request_seconds", "Time of a request from end to end.", _LONG)
         self._streams = gauge("in_flight_streams", "Answers that are being relayed.", "livesum")

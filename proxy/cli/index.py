@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 FORMATS = ("auto", "alpaca", "sharegpt", "openai", "text", "preference", "kto", "records")
 _SHOWN_SKIPS = 20
+_SHOWN_ROWS = 10
 
 _BUILD = """\
   sluicegate index build chats.jsonl --out chats.idx --audience staff
@@ -191,13 +192,40 @@ def run_show(options: argparse.Namespace, environment: Mapping[str, str]) -> int
         with console.progress(manifest.index_bytes, "verifying") as bar:
             verify(options.index, manifest, bar.advance)
     if options.json:
-        print(
-            json.dumps(_summary(options.index, manifest) | {"verified": options.verify}, ensure_ascii=False)
-        )
+        told = _summary(options.index, manifest) | {"verified": options.verify}
+        print(json.dumps(told | _reports(options.index, manifest), ensure_ascii=False))
         return 0
     _table(options.index, manifest)
     built = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(manifest.built))
     console.note(f"built {built} UTC from {len(manifest.sources)} files by sluicegate {manifest.sluicegate}")
+    _show_reports(_reports(options.index, manifest))
     if options.verify:
         console.note("every file has the sha256 that the manifest says")
     return 0
+
+
+def _reports(folder: Path, manifest: Manifest) -> dict[str, list[dict[str, Any]]]:
+    """Passages under two audiences, clusters of near-duplicates, template families."""
+    from proxy.index import report
+
+    return {
+        "conflicts": [asdict(each) for each in report.conflicts(folder, manifest)],
+        "near_duplicates": [asdict(each) for each in report.clusters(folder, manifest)],
+        "families": [asdict(each) for each in report.families(folder, manifest)],
+    }
+
+
+_TITLES = {
+    "conflicts": "passages under two audiences (free for whoever may read one of the two)",
+    "near_duplicates": "clusters of near-duplicate documents",
+    "families": "template families",
+}
+
+
+def _show_reports(reports: Mapping[str, list[dict[str, Any]]]) -> None:
+    for name, rows in reports.items():
+        console.note(f"{_TITLES[name]}: {len(rows)}")
+        if rows:
+            console.table(name, tuple(rows[0]), [tuple(row.values()) for row in rows[:_SHOWN_ROWS]])
+        if len(rows) > _SHOWN_ROWS:
+            console.note(f"  … and {len(rows) - _SHOWN_ROWS} more; --json lists them all")

@@ -318,6 +318,14 @@ class MemorisedScanner:
         seeds = self._window.seeds(begin + begin % stride, end, stride)
         return any(ladder.select(seeds) for ladder in self._ladders)
 
+    def drift(self) -> tuple[str, float] | None:
+        """The protected document that shares most with the text so far, and how much of it that covers."""
+        best = [near.nearest() for near in self._nears if near is not None and near.votes]
+        if not best or not self._units:
+            return None
+        document, units = max(best, key=lambda each: each[1])
+        return document, min(1.0, units / self._units)
+
     def finish(self) -> Sequence[Finding]:
         """A tail that never reached its threshold is let go: it is no finding."""
         return ()

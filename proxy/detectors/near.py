@@ -20,7 +20,7 @@ alone, so the result does not depend on the cutting.
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 
 from proxy.grams import SEED
@@ -113,6 +113,8 @@ class NearMatch:
         self.acting = False
         """Whether a span has begun and may grow."""
         self.part = 0
+        self.votes: Counter[str] = Counter()
+        """Units of the whole text that the sampled seeds of each document have covered."""
 
     # --- one unit -------------------------------------------------------------------------------------
 
@@ -152,6 +154,10 @@ class NearMatch:
         """The document that a chain was begun in."""
         return self._index.document_at(self.audience, chain.place)
 
+    def nearest(self) -> tuple[str, int]:
+        """The document with the most covered units, and how many they are."""
+        return self.votes.most_common(1)[0]
+
     def _touched(self, places: Sequence[int], start: int, unit: int) -> list[Chain]:
         """The chains that a sampled seed continues or starts."""
         common = len(places) >= self._common
@@ -190,6 +196,7 @@ class NearMatch:
         chain = self._documents.get(document)
         if chain is None or unit - chain.last >= SPAN:
             chain = self._documents[document] = Chain(0, place, SHUFFLED)
+        self.votes[document] += min(unit - start, unit - chain.last)
         chain.touch(start, unit)
         chain.seeds += 1
         return chain
@@ -212,3 +219,5 @@ class NearMatch:
         """Drop chains that have left the look-back."""
         self._bands = {key: c for key, c in self._bands.items() if unit - c.last < SPAN}
         self._documents = {key: c for key, c in self._documents.items() if unit - c.last < SPAN}
+        if len(self.votes) > _MOST_CHAINS:
+            self.votes = Counter(dict(self.votes.most_common(_MOST_CHAINS // 2)))

@@ -12,8 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from proxy.detectors import Parts, build
-from proxy.detectors.memorised import MemorisedDetector
+from proxy.detectors.memorised import MemorisedDetector, MemorisedScanner
 from proxy.dialects.shapes import Channel, Request
+from proxy.errors import ConfigError
 from proxy.guard import StreamGuard, joined
 from proxy.index import StoredIndex
 from proxy.jsontext import JsonCells
@@ -37,6 +38,12 @@ class Firewall:
 
     @classmethod
     def assemble(cls, policy: Policy, index: StoredIndex) -> Firewall:
+        """Raises ConfigError where the policy asks for what the index was not built for."""
+        if policy.exempt_run != index.exempt_run:
+            raise ConfigError(
+                f"{policy.source}: exempt_run is {policy.exempt_run}, but the index was built with "
+                f"{index.exempt_run}; build it again with --policy {policy.source}, or change the policy"
+            )
         return cls(policy, index, build(Parts(index), policy.enabled))
 
     async def guards(self, caller: Caller, request: Request) -> AnswerGuards:
@@ -74,6 +81,7 @@ class AnswerGuards:
         self._stopped: set[int] = set()
         self._held_since: dict[Channel, float] = {}
         self._held_sum = 0.0
+        self._memorised: list[MemorisedScanner] = []
         self.scan_seconds = 0.0
         self.hold_seconds = 0.0
 
@@ -140,6 +148,7 @@ class AnswerGuards:
 
     def _guard(self, name: str) -> StreamGuard:
         scanners = [detector.scanner(self._view) for detector in self._firewall.detectors]
+        self._memorised += [scanner for scanner in scanners if isinstance(scanner, MemorisedScanner)]
         cells = JsonCells() if self._request.is_json(name) else None
         return StreamGuard(scanners, self._decide, ceiling=self._ceiling, cells=cells)
 
@@ -183,6 +192,13 @@ class AnswerGuards:
     def held_mean(self) -> float:
         """Held characters, averaged over the received ones."""
         return self._held_sum / self.received if self.received else 0.0
+
+    @property
+    def drift(self) -> tuple[str, float] | None:
+        """The document outside the caller's clearance that the answer shares most with, and how much of
+        the answer its sampled seeds cover; None where it shares nothing."""
+        shares = [drift for scanner in self._memorised if (drift := scanner.drift()) is not None]
+        return max(shares, key=lambda share: share[1], default=None)
 
     @property
     def redacted(self) -> bool:

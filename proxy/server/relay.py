@@ -112,9 +112,17 @@ class Exchange:
             seconds=self.elapsed(),
             first_upstream=self.first_upstream,
             first_delivered=self.first_delivered,
-            extra={"fault": self.fault} if self.fault else {},
+            extra=self._extra(),
         )
         self.record(decision, guards, self.dropped)
+
+    def _extra(self) -> dict[str, Any]:
+        """What else the trail tells: where a fault was, and the document that the answer drifts towards."""
+        extra: dict[str, Any] = {"fault": self.fault} if self.fault else {}
+        drift = self.guards.drift
+        if drift is not None:
+            extra |= {"drift_document": drift[0], "drift": round(drift[1], 3)}
+        return extra
 
     def ended_well(self) -> None:
         """Say how an answer that was relayed to its end came out."""

@@ -119,6 +119,9 @@ async def _answer(house: House, http: Request, path: str, caller: Caller) -> Res
     role = firewall.policy.role(caller.role)
     body = await _body(http, house.settings.max_body)
     allowed = firewall.policy.logprobs(caller.role, firewall.index.audiences)
+    if allowed == "strip" and isinstance(body, dict):
+        for name in ("logprobs", "top_logprobs"):
+            body.pop(name, None)
     request = DIALECTS[path](body, allow_logprobs=allowed == "allow")
     if not role.may_use(request.model):
         raise RequestError(
