@@ -39,6 +39,9 @@ SEED = 12
 SEED_BYTES = SEED * UNIT_BYTES
 
 
+_CACHE_LIMIT = 1 << 16
+
+
 class GramKey:
     """Everything derived from the index key. Immutable but for its cache of folds."""
 
@@ -46,10 +49,13 @@ class GramKey:
         self._root = blake2b(secret.encode("utf-8"), digest_size=64, person=b"sluicegate-gram").digest()
         self.seed = int.from_bytes(self._root[:8], "little")
         """The secret seed of XXH3."""
+        self._word_seed = int.from_bytes(self._root[8:16], "little")
         self.id = blake2b(self._root, digest_size=8, person=b"sluicegate-kid").hexdigest()
         """Names the key without telling it, so that a wrong one is recognised."""
         self.table = UnitTable()
         """Raw character to its encoded units."""
+
+        self._word_seed = int.from_bytes(self._root[8:16], "little")
 
     def __repr__(self) -> str:
         return f"GramKey(id={self.id!r})"
@@ -99,6 +105,10 @@ class GramKey:
 
         return mix
 
+    def word(self, encoded: bytes) -> int:
+        """A keyed hash of one word's encoded units, 32 bits."""
+        return xxh3_64_intdigest(encoded, self._word_seed) >> 32
+
     def seeds(self, encoded: bytes) -> list[int]:
         """The seeds of all windows of encoded units, in order; [] where there are too few units."""
         digest, secret = xxh3_64_intdigest, self.seed
@@ -119,23 +129,17 @@ class GramKey:
 
     def codes(self, text: str, table: FoldTable | None = None) -> NDArray[np.uint32]:
         """The unit codes of a text, shape (units,)."""
+        return _widened(_letters(fold(text, table)))
+
+    def spaced_codes(
+        self, text: str, table: SpacedTable | None = None
+    ) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
+        """The unit codes of a text, and for each a place: neighbours in one word differ by 0 or 1."""
         import numpy as np
 
-        letters = np.frombuffer(fold(text, table).encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
-        wide = (letters >= 0x3005) & (
-            ((letters >= 0x3400) & (letters <= 0x9FFF))
-            | ((letters >= 0x3040) & (letters <= 0x30FF))
-            | ((letters >= 0x20000) & (letters <= 0x3FFFF))
-            | (letters <= 0x3007)
-            | ((letters >= 0x31F0) & (letters <= 0x31FF))
-            | ((letters >= 0xF900) & (letters <= 0xFAFF))
-        )
-        if not wide.any():
-            return letters
-        copies = wide.astype(np.int64) + 1
-        out = np.repeat(letters, copies)
-        out[np.cumsum(copies)[wide] - 1] += np.uint32(WIDE)
-        return out
+        spaced = _widened(_letters(text.translate(SpacedTable() if table is None else table)))
+        places = np.flatnonzero(spaced)
+        return spaced[places], places
 
     def seed_array(self, codes: NDArray[np.uint32]) -> NDArray[np.uint64]:
         """The seeds of all windows of unit codes, shape (max(0, units - SEED + 1),)."""
@@ -169,3 +173,61 @@ class GramKey:
 def shorter(length: int) -> int:
     """Of what shorter grams one of ``length`` units is made: seeds up to 24 units, halves beyond."""
     return SEED if length <= 2 * SEED else (length + 1) // 2
+
+
+class SpacedTable(dict[int, str]):
+    """Code point to folded text, or to a NUL where the skeleton drops it: so that words stay apart."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._folds = FoldTable()
+
+    def __missing__(self, code: int) -> str:
+        folded = self._folds[code] or "\0"
+        if len(self) >= _CACHE_LIMIT:
+            self.clear()
+        self[code] = folded
+        return folded
+
+
+def _letters(folded: str) -> NDArray[np.uint32]:
+    import numpy as np
+
+    return np.frombuffer(folded.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
+
+
+def _widened(letters: NDArray[np.uint32]) -> NDArray[np.uint32]:
+    """Folded letters to unit codes: a wide letter (``text.is_wide``) becomes two."""
+    import numpy as np
+
+    wide = (letters >= 0x3005) & (
+        ((letters >= 0x3400) & (letters <= 0x9FFF))
+        | ((letters >= 0x3040) & (letters <= 0x30FF))
+        | ((letters >= 0x20000) & (letters <= 0x3FFFF))
+        | (letters <= 0x3007)
+        | ((letters >= 0x31F0) & (letters <= 0x31FF))
+        | ((letters >= 0xF900) & (letters <= 0xFAFF))
+    )
+    if not wide.any():
+        return letters
+    copies = wide.astype(np.int64) + 1
+    out = np.repeat(letters, copies)
+    out[np.cumsum(copies)[wide] - 1] += np.uint32(WIDE)
+    return out
+
+
+def cut_words(codes: NDArray[np.uint32], places: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Where words begin, and the number of units at the end: shape (words + 1,).
+
+    A word is a run of units whose ``places`` differ by 0 or 1; a wide letter is a word of its own.
+    """
+    import numpy as np
+
+    if not len(codes):
+        return np.zeros(1, np.int64)
+    second = codes >= WIDE
+    begins = np.ones(len(codes), dtype=bool)
+    begins[1:] = (np.diff(places) > 1) | second[:-1]
+    begins[:-1] |= second[1:]
+    begins[second] = False
+    return np.append(np.flatnonzero(begins), len(codes))

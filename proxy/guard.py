@@ -191,7 +191,7 @@ class StreamGuard:
             return True
         first, grown = known.finding, verdict.finding
         span = Span(min(first.span.start, grown.span.start), max(first.span.end, grown.span.end))
-        self._verdicts[key] = replace(known, finding=replace(first, span=span))
+        self._verdicts[key] = replace(known, finding=replace(first, span=span, score=grown.score))
         return False
 
     # --- regions and release ---------------------------------------------------------------------------

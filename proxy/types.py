@@ -1,6 +1,6 @@
 """The vocabulary of Sluicegate: the nouns first, then the doors (protocols) between the rooms.
 
-May import: the standard library only (and ``proxy.grams`` as a name for type checkers). The rule
+May import: the standard library only (and ``proxy.grams`` and ``proxy.values`` as names for type checkers). The rule
 that must stay true: nothing here holds text of an answer except :data:`Cleared` text, which only
 ``proxy.guard`` makes, and :class:`Delta`, which is untrusted and is never written to a caller.
 """
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NewType, Protocol
 
 if TYPE_CHECKING:
     from proxy.grams import GramKey
+    from proxy.values import KnownValue, ValueNode
 
 Cleared = NewType("Cleared", str)
 """Text that a guard has let go. Only ``guard.py`` makes it; a dialect can write nothing else."""
@@ -314,6 +315,31 @@ class TextIndex(Protocol):
         """Where a seed stands, given its composed gram; empty where it was not among those sampled."""
         ...
 
+    def words(
+        self, audience: str, position: int, before: int, after: int
+    ) -> tuple[list[int], list[int]]:
+        """The words of the document that a position lies in, from ``before`` units before it to ``after``
+        units after it: their keyed hashes, and where they end, relative to the position."""
+        ...
+
     def document_at(self, audience: str, position: int) -> str:
         """The id of the document that a position lies in."""
+        ...
+
+
+class ValueIndex(Protocol):
+    """What the detector of known values asks of an index: the values of its documents, letter by letter.
+
+    Values are numbered from 0; nothing here tells their letters to one who does not have them.
+    """
+
+    @property
+    def root(self) -> ValueNode:
+        """Where every value begins. Ask anew for each piece: what is remembered hangs on it."""
+        ...
+
+    def value(self, number: int) -> KnownValue: ...
+
+    def document(self, value: KnownValue, audience: str) -> str:
+        """The id of a document of this audience that the value stands in; "" where none is kept."""
         ...

@@ -6,6 +6,7 @@ from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 
 from proxy.grams import SEED, GramKey
+from proxy.index.words import hash_words
 from proxy.types import Contains, Select
 
 KEY = GramKey("the key of the tests, long enough")
@@ -87,6 +88,17 @@ class MemoryIndex:
 
     def places(self, audience: str, gram: int) -> Sequence[int]:
         return self._places.get((audience, gram), ())
+
+    def words(self, audience: str, position: int, before: int, after: int) -> tuple[list[int], list[int]]:
+        number = bisect_right(self._starts[audience], position) - 1
+        hashes, lengths = hash_words(KEY, *KEY.spaced_codes(self.documents[audience][number]))
+        at, kept, ends = self._starts[audience][number] - position, [], []
+        for word, length in zip(hashes.tolist(), lengths.tolist(), strict=True):
+            at += length
+            if -before < at <= after:
+                kept.append(word)
+                ends.append(at)
+        return kept, ends
 
     def document_at(self, audience: str, position: int) -> str:
         return f"{audience}:{bisect_right(self._starts[audience], position)}"

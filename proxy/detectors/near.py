@@ -51,7 +51,7 @@ _MOST_CHAINS = 1024
 class Chain:
     """What is covered of one document, on one diagonal or in any order."""
 
-    __slots__ = ("cover", "diagonal", "extra", "intervals", "last", "place", "seeds")
+    __slots__ = ("cover", "diagonal", "extra", "intervals", "last", "place", "seeds", "where")
 
     def __init__(self, diagonal: int, place: int, extra: int) -> None:
         self.diagonal = diagonal
@@ -64,6 +64,8 @@ class Chain:
         self.last = 0
         """The last covered unit."""
         self.seeds = 0
+        self.where = 0
+        """The position in the training set that follows the last covered unit."""
 
     def touch(self, start: int, end: int) -> None:
         """Units (start, end] are covered."""
@@ -79,6 +81,7 @@ class Chain:
         else:
             intervals.append((start, end))
             self.cover += end - start
+        self.where += end - self.last
         self.last = end
 
 
@@ -113,19 +116,28 @@ class NearMatch:
         self.acting = False
         """Whether a span has begun and may grow."""
         self.part = 0
+        self.leader: Chain | None = None
+        """The chain that acted last."""
         self.votes: Counter[str] = Counter()
         """Units of the whole text that the sampled seeds of each document have covered."""
 
     # --- one unit -------------------------------------------------------------------------------------
 
-    def age(self, unit: int) -> None:
-        """A unit was read: chains that have not grown for long hold nothing any more."""
-        if self.holders:
-            gap = ACTING_GAP if self.acting else GAP
-            self.holders = [chain for chain in self.holders if unit - chain.last <= gap]
-            if not self.holders:
-                self.since = None
-                self.acting = False
+    def age(self, unit: int) -> bool:
+        """A unit was read: chains that have not grown for long hold nothing any more.
+
+        True when the last of them has gone: a span that it began is to be closed, with :meth:`close`.
+        """
+        gap = ACTING_GAP if self.acting else GAP
+        self.holders = [chain for chain in self.holders if unit - chain.last <= gap]
+        return not self.holders
+
+    def close(self) -> None:
+        """Nothing is held for a chain any more."""
+        self.holders = []
+        self.since = None
+        self.acting = False
+        self.leader = None
 
     def hit(self, unit: int, gram: int, exempt: Callable[[], bool]) -> Chain | None:
         """A distinctive seed ends at ``unit``: the chain that now has the cover to act, if one has.
@@ -154,6 +166,10 @@ class NearMatch:
         """The document that a chain was begun in."""
         return self._index.document_at(self.audience, chain.place)
 
+    def words(self, chain: Chain, before: int, after: int) -> tuple[list[int], list[int]]:
+        """The words of a chain's document around where its cover ends, with room for what was inserted."""
+        return self._index.words(self.audience, max(0, chain.where - 1), before + DRIFT, after + DRIFT)
+
     def nearest(self) -> tuple[str, int]:
         """The document with the most covered units, and how many they are."""
         return self.votes.most_common(1)[0]
@@ -168,6 +184,7 @@ class NearMatch:
                 chain.touch(start, unit)
                 chain.seeds += 1
                 chain.diagonal = place - unit
+                chain.where = place + SEED
                 touched.append(chain)
         if not common:
             for document in {
@@ -199,6 +216,7 @@ class NearMatch:
         self.votes[document] += min(unit - start, unit - chain.last)
         chain.touch(start, unit)
         chain.seeds += 1
+        chain.where = place + SEED
         return chain
 
     def _strongest(self, exempt: Callable[[], bool]) -> Chain | None:

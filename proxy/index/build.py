@@ -11,9 +11,7 @@ length in a document is put into that level.
 from __future__ import annotations
 
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,6 +22,7 @@ from proxy.grams import SEED, GramKey
 from proxy.index import minhash
 from proxy.index.filters import BloomFilter, GramSet, Postings
 from proxy.index.format import AudienceCounts, Manifest, Writer, atomic_folder
+from proxy.index.hashing import SEPARATOR, hash_documents
 from proxy.text import FoldTable
 from proxy.types import NOBODY, Document
 
@@ -40,8 +39,6 @@ STYLE_CLUSTERS = 20
 """A run of audience ``nobody`` that this many clusters of near-duplicates share is house style."""
 
 _BATCH_SEEDS = 1 << 21
-_BATCH_CHARACTERS = 1 << 20
-_SEPARATOR = "\n"
 
 DEFAULT_ACT = 32
 ACTS = {NOBODY: 80}
@@ -56,6 +53,8 @@ class _Audience:
     act: int
     seeds: list[NDArray[np.uint64]] = field(default_factory=list)
     """The seeds of each document, all of them, in order."""
+    words: list[NDArray[np.uint32]] = field(default_factory=list)
+    word_lengths: list[NDArray[np.uint8]] = field(default_factory=list)
     lengths: list[int] = field(default_factory=list)
     """The units of each document."""
     sources: list[int] = field(default_factory=list)
@@ -131,92 +130,23 @@ def _collect(
     collected: dict[str, _Audience] = {}
     sources: dict[str, int] = {}
     text_bytes = 0
-    for document, seeds, units, size in _hashed(documents, key, options):
+    for document, hashes in hash_documents(documents, key, options.key, options.workers):
         name = document.audience or options.default_audience
         audience = collected.get(name)
         if audience is None:
             act = options.acts.get(name, options.default_act)
             audience = collected[name] = _Audience(name, act)
         source, _, record = document.id.rpartition(":")
-        audience.seeds.append(seeds)
-        audience.lengths.append(units)
+        audience.seeds.append(hashes.seeds)
+        audience.words.append(hashes.words)
+        audience.word_lengths.append(hashes.word_lengths)
+        audience.lengths.append(hashes.units)
         audience.sources.append(sources.setdefault(source, len(sources)))
         audience.records.append(int(record) if record.isdecimal() else 0)
         audience.characters += sum(map(len, document.texts))
-        audience.units += units
-        text_bytes += size
+        audience.units += hashes.units
+        text_bytes += hashes.size
     return collected, list(sources), text_bytes
-
-
-_Hashed = tuple["NDArray[np.uint64]", int, int]
-"""The seeds of a document, its units, and the bytes of its text."""
-
-
-def _hashed(
-    documents: Iterable[Document], key: GramKey, options: BuildOptions
-) -> Iterator[tuple[Document, NDArray[np.uint64], int, int]]:
-    """Each document with its hashes; several processes share the work where there are workers."""
-    if options.workers < 2:
-        table = FoldTable()
-        for document in documents:
-            yield document, *_hash(key, document.texts, table)
-        return
-    from concurrent.futures import ProcessPoolExecutor
-    from multiprocessing import get_context
-
-    # "spawn": this process may have threads (a progress bar), which a fork would not survive.
-    with ProcessPoolExecutor(
-        options.workers, get_context("spawn"), initializer=_start_worker, initargs=(options.key,)
-    ) as pool:
-        waiting: deque[tuple[list[Document], Future[list[_Hashed]]]] = deque()
-        for batch in _by_size(documents):
-            waiting.append((batch, pool.submit(_hash_batch, [document.texts for document in batch])))
-            while len(waiting) > 2 * options.workers:
-                yield from _zipped(*waiting.popleft())
-        while waiting:
-            yield from _zipped(*waiting.popleft())
-
-
-def _zipped(
-    batch: list[Document], made: Future[list[_Hashed]]
-) -> Iterator[tuple[Document, NDArray[np.uint64], int, int]]:
-    for document, hashed in zip(batch, made.result(), strict=True):
-        yield document, *hashed
-
-
-def _by_size(documents: Iterable[Document]) -> Iterator[list[Document]]:
-    """Batches of about ``_BATCH_CHARACTERS`` characters."""
-    batch: list[Document] = []
-    size = 0
-    for document in documents:
-        batch.append(document)
-        size += sum(map(len, document.texts))
-        if size >= _BATCH_CHARACTERS:
-            yield batch
-            batch, size = [], 0
-    if batch:
-        yield batch
-
-
-class _Worker:
-    """What a worker process keeps between batches; made by its initializer, in that process alone."""
-
-    key: GramKey
-    table: FoldTable
-
-
-def _start_worker(secret: str) -> None:
-    _Worker.key, _Worker.table = GramKey(secret), FoldTable()
-
-
-def _hash_batch(texts: list[tuple[str, ...]]) -> list[_Hashed]:
-    return [_hash(_Worker.key, each, _Worker.table) for each in texts]
-
-
-def _hash(key: GramKey, texts: Sequence[str], table: FoldTable) -> _Hashed:
-    text = _SEPARATOR.join(texts)
-    codes = key.codes(text, table)
-    return key.seed_array(codes), len(codes), len(text.encode("utf-8", "surrogatepass"))
 
 
 def _batches(audience: _Audience) -> Iterator[tuple[int, NDArray[np.uint64], NDArray[np.int64]]]:
@@ -280,7 +210,7 @@ def _write_background(writer: Writer, key: GramKey, documents: Iterable[Document
     import numpy as np
 
     table = FoldTable()
-    seeds = [key.seed_array(key.codes(_SEPARATOR.join(document.texts), table)) for document in documents]
+    seeds = [key.seed_array(key.codes(SEPARATOR.join(document.texts), table)) for document in documents]
     if not seeds:
         return
     grams = np.concatenate([key.arrays(each, run) for each in seeds])
@@ -323,6 +253,7 @@ def _write_audience(
     document_starts = np.zeros(len(lengths) + 1, dtype=np.uint32)
     np.cumsum(lengths, out=document_starts[1:])
     writer.array(f"{prefix}.documents", document_starts)
+    _write_words(writer, audience, prefix)
     writer.array(f"{prefix}.sources", np.array(audience.sources, dtype=np.uint32))
     writer.array(f"{prefix}.records", np.array(audience.records, dtype=np.uint32))
 
@@ -346,6 +277,17 @@ def _write_audience(
         common_seeds=common,
         clusters=len(np.unique(joined)),
     )
+
+
+def _write_words(writer: Writer, audience: _Audience, prefix: str) -> None:
+    """The words of the documents, for aligning near-verbatim spans."""
+    import numpy as np
+
+    first = np.zeros(len(audience.words) + 1, dtype=np.uint32)
+    np.cumsum([len(words) for words in audience.words], out=first[1:])
+    writer.array(f"{prefix}.words.hashes", np.concatenate(audience.words))
+    writer.array(f"{prefix}.words.lengths", np.concatenate(audience.word_lengths))
+    writer.array(f"{prefix}.words.first", first)
 
 
 def _sampled_seeds(

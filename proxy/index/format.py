@@ -67,6 +67,8 @@ class Manifest:
     audiences: tuple[AudienceCounts, ...]
     minhash: Mapping[str, Any]
     sources: tuple[str, ...]
+    values: Mapping[str, Any] = field(default_factory=dict)
+    """Known values: how many, by entity, and what was made of them (see ``value_build.py``)."""
     files: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     format_version: int = FORMAT_VERSION
     skeleton_version: int = SKELETON_VERSION

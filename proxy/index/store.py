@@ -2,7 +2,7 @@
 
 Arrays of audience number n: ``an.seed`` (Bloom, runs of 12 units), ``an.run.*`` (exact set, runs of
 X units), ``an.act`` (Bloom, runs of L units), ``an.place.*`` (sampled seeds with positions),
-``an.documents|sources|records`` (where a document begins, and its name), ``an.minhash``,
+``an.documents|sources|records`` (where a document begins, and its name), ``an.words.*``, ``an.minhash``,
 ``an.clusters``; ``style.*`` for audience ``nobody``; ``background.*`` for declared free text.
 
 May import: the ground floor and this room. The rule that must stay true: opening reads headers
@@ -21,6 +21,7 @@ from proxy.errors import IndexFormatError
 from proxy.grams import GramKey
 from proxy.index.filters import BloomFilter, GramSet, Postings
 from proxy.index.format import Manifest, check_sizes, load_array, read_manifest
+from proxy.index.words import WordTable
 from proxy.types import Contains, Select
 
 
@@ -40,6 +41,7 @@ class _Audience:
         self.starts = array("documents").data
         self.sources = array("sources").data
         self.records = array("records").data
+        self.words = WordTable(array("words.hashes"), array("words.lengths"), array("words.first"))
 
 
 class StoredIndex:
@@ -87,6 +89,10 @@ class StoredIndex:
 
     def places(self, audience: str, gram: int) -> Sequence[int]:
         return self._by_name[audience].postings.places(gram)
+
+    def words(self, audience: str, position: int, before: int, after: int) -> tuple[list[int], list[int]]:
+        part = self._by_name[audience]
+        return part.words.around(part.starts, position, before, after)
 
     def document_at(self, audience: str, position: int) -> str:
         part = self._by_name[audience]

@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from proxy.detectors import Parts, build
-from proxy.detectors.memorised import MemorisedDetector, MemorisedScanner
+from proxy.detectors.memorised import MemorisedDetector
+from proxy.detectors.memorised_stream import MemorisedScanner
 from proxy.dialects.shapes import Channel, Request
 from proxy.errors import ConfigError
 from proxy.guard import StreamGuard, joined

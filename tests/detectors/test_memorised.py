@@ -133,14 +133,18 @@ def test_redaction_drops_all_but_the_budget(budget: int) -> None:
         text, secrets, _, _ = random_case(seed * 7 + 1)
         index = MemoryIndex({"admin": secrets})
         out, guard = deliver(
-            lambda i=index: [make(i, view(budget=budget))], verdict(Action.REDACT, mask="\u2588"), cut(text, [3])
+            lambda i=index: [make(i, view(budget=budget))],
+            verdict(Action.REDACT, mask="\u2588"),
+            cut(text, [3]),
         )
         assert not guard.stopped
         dropped = [False] * len(text)
         for found in guard.verdicts:
             span = found.finding.span
             dropped[span.start : span.end] = [True] * (span.end - span.start)
-        assert out.replace("\u2588", "") == "".join(c for c, gone in zip(text, dropped, strict=True) if not gone)
+        assert out.replace("\u2588", "") == "".join(
+            c for c, gone in zip(text, dropped, strict=True) if not gone
+        )
         raw = [at for at, character in enumerate(text) for _ in units(character)]
         for p, q in forbidden_spans(text, secrets, [], 32):
             assert all(dropped[raw[i]] for i in range(p + budget, q))
@@ -195,7 +199,9 @@ def test_finding_tells_document_audience_and_where() -> None:
 def test_redaction_masks_the_passage_once_with_its_punctuation() -> None:
     """One mask stands for the passage and all spaces and commas inside it; the rest is untouched."""
     index = MemoryIndex({"admin": [SECRET]})
-    out, _ = deliver(lambda: [make(index, view(budget=0))], verdict(Action.REDACT), list(f"Well: {SECRET} Bye!"))
+    out, _ = deliver(
+        lambda: [make(index, view(budget=0))], verdict(Action.REDACT), list(f"Well: {SECRET} Bye!")
+    )
     assert out == "Well: [REDACTED]. Bye!"
 
 
@@ -205,7 +211,9 @@ def test_text_for_this_caller_passes_even_where_a_protected_document_shares_it()
     out, guard = deliver(lambda: [make(index, view())], verdict(Action.BLOCK), cut(PUBLIC, [4]))
     assert out == PUBLIC
     assert not guard.verdicts
-    out, guard = deliver(lambda: [make(index, view())], verdict(Action.BLOCK), cut(PUBLIC + " " + SECRET, [4]))
+    out, guard = deliver(
+        lambda: [make(index, view())], verdict(Action.BLOCK), cut(PUBLIC + " " + SECRET, [4])
+    )
     assert guard.stopped
     assert out.startswith(PUBLIC)
     assert count_units(out) - count_units(PUBLIC) <= 12

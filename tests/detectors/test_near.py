@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from proxy.detectors.memorised import NEAR_PASSAGE, MemorisedDetector
+from proxy.detectors.memorised import MemorisedDetector
+from proxy.detectors.memorised_stream import NEAR_PASSAGE
 from proxy.detectors.near import GAP, HOLD, SPAN, Chain
 from proxy.types import Action, Finding, Scanner, Threshold, View
 from tests.detectors.conformance import check_guarded, check_scanner, cut, deliver, run_scanner, verdict
@@ -176,3 +177,26 @@ def test_a_chain_counts_each_unit_once() -> None:
     chain.touch(SPAN + 20, SPAN + 32)
     assert chain.cover == 24
     assert chain.cover >= HOLD
+
+
+def test_the_mask_ends_with_the_passages_last_words() -> None:
+    """The words after the last intact run belong to the passage too; what follows it does not."""
+    words = SECRET.split()
+    words[-4] = "velvet"  # "before it leaves the desk." has no intact run of a seed's length left
+    words[-7] = "orange"
+    text = " ".join(words) + " Thank you for asking, and have a very pleasant evening by the sea tonight."
+    sight = view(thresholds={"admin": Threshold(159, 12, 48)})
+    index = MemoryIndex({"admin": [SECRET]}, acts={"admin": 159})
+    out, guard = deliver(lambda: [make(index, sight)], verdict(Action.REDACT), list(text))
+    assert out.endswith("Thank you for asking, and have a very pleasant evening by the sea tonight.")
+    assert "leaves the desk" not in out
+    assert guard.verdicts[0].finding.score > 0.8
+
+
+def test_a_passage_at_the_end_of_the_answer_is_masked_to_its_end() -> None:
+    """Where the answer ends with the passage, its last words are masked though no seed reaches them."""
+    text = " ".join([*SECRET.split()[:-2], "velvet", "desk."])
+    sight = view(thresholds={"admin": Threshold(159, 12, 48)})
+    index = MemoryIndex({"admin": [SECRET]}, acts={"admin": 159})
+    out, _ = deliver(lambda: [make(index, sight)], verdict(Action.REDACT), list(text))
+    assert out.endswith("[REDACTED].")
