@@ -263,6 +263,19 @@ def test_p5_the_hold_is_bounded(text: str, sizes: list[int], size: int, ceiling:
         assert out + guard.finish().text == text
 
 
+@pytest.mark.parametrize("pieces", [["a", "abcde"], list("aabcde")])
+def test_p5_a_finding_at_the_ceiling_is_still_a_finding(pieces: list[str]) -> None:
+    """What is decided by the very character that is too many is blocked by its own rule."""
+    out, guard = deliver(
+        lambda: [Words("abcde"), Slow(5)], by_entity({"word": Action.BLOCK}), pieces, ceiling=4
+    )
+    assert (out, guard.stopped) == ("", True)
+    assert [v.rule for v in guard.verdicts] == [HOLD_EXCEEDED]
+    out, guard = deliver(lambda: [Words("abcde")], by_entity({"word": Action.BLOCK}), pieces, ceiling=4)
+    assert (out, guard.stopped) == ("a", True)
+    assert [v.rule for v in guard.verdicts] == ["word"]
+
+
 def test_p5_what_was_dropped_is_not_held() -> None:
     """A passage that is redacted as it grows can be longer than the ceiling: it is decided, not held."""
     out, guard = deliver(lambda: [Runs()], verdict(Action.REDACT, mask=MASK), ["a", "x" * 50, "b"], ceiling=5)
@@ -358,6 +371,8 @@ def test_overlapping_spans_of_two_scanners_share_the_first_ones_mask() -> None:
     )
     assert out == "-[A]-"
     assert [v.rule for v in guard.verdicts] == ["B", "A"]
+    out, _ = deliver(lambda: [Words("abc", entity="A"), Words("cde", entity="B")], decide, ["-abcde-"])
+    assert out == "-[A]-"
 
 
 def test_adjacent_spans_have_a_mask_each() -> None:

@@ -26,9 +26,12 @@ from proxy.datasets.stream import Record, SourceFile
 from proxy.errors import ConfigError
 from proxy.types import Document, Skipped
 
-__all__ = ["AUTO", "FORMATS", "READERS", "Source", "fields", "parse_source", "read", "total_bytes"]
+__all__ = ["AUTO", "FORMATS", "KEY", "READERS", "Source", "fields", "parse_source", "read", "total_bytes"]
 
 AUTO = "auto"
+
+KEY = "_key"
+"""The path of the key that a record stood under: often the id of the person or thing it is about."""
 
 FORMATS: Mapping[str, Form] = {
     "alpaca": forms.ALPACA,
@@ -66,6 +69,7 @@ def read(
     audience_field: str | None = None,
     default_audience: str | None = None,
     strict: bool = False,
+    with_fields: bool = False,
     progress: Callable[[int], None] | None = None,
 ) -> Iterator[Document | Skipped]:
     """Read the sources in their order, files of a folder sorted by path.
@@ -75,6 +79,9 @@ def read(
     source, else ``default_audience``, else None. Where the field holds no name of an audience, the
     document is yielded for ``nobody`` and the field as ``Skipped``.
 
+    ``with_fields`` gives documents the ``fields`` of their record; one that stood under a key, in an
+    object of records, has it as :data:`KEY`.
+
     ``progress`` is called with the bytes read since its last call, one file after the other.
     ``strict`` raises ``ConfigError`` instead of yielding ``Skipped``, except for files of other
     kinds in a folder. ``ConfigError`` is also raised, at the call, for a format that does not
@@ -82,18 +89,21 @@ def read(
     """
     if form != AUTO and form not in FORMATS:
         raise ConfigError(f"--format {form}: not a format; these are: {', '.join((AUTO, *FORMATS))}")
-    reading = _Reading(make_plan(sources), FORMATS.get(form), audience_field, default_audience)
+    reading = _Reading(make_plan(sources), FORMATS.get(form), audience_field, default_audience, with_fields)
     return reading.run(strict, progress)
 
 
 class _Reading:
     """One run over the sources, with what holds for all of its records."""
 
-    def __init__(self, plan: Plan, form: Form | None, field: str | None, audience: str | None) -> None:
+    def __init__(
+        self, plan: Plan, form: Form | None, field: str | None, audience: str | None, with_fields: bool
+    ) -> None:
         self._plan = plan
         self._form = form
         self._field = field
         self._default_audience = audience
+        self._with_fields = with_fields
 
     def run(self, strict: bool, progress: Callable[[int], None] | None) -> Iterator[Document | Skipped]:
         yield from self._plan.remarks
@@ -131,13 +141,18 @@ class _Reading:
             yield Skipped(record.where, "it holds no text")
             return
         audience = audience or item.audience or self._default_audience
-        yield Document(f"{item.label}:{record.number}", texts, audience)
+        named = _fields(value, record.key) if self._with_fields else ()
+        yield Document(f"{item.label}:{record.number}", texts, audience, named)
         if not understood:
             yield Skipped(
                 record.where,
                 f"its field {self._field or FIELD!r} is not the name of an audience: read as for nobody. "
                 "Name the right field with --audience-field",
             )
+
+
+def _fields(value: object, key: str | None) -> tuple[tuple[str, str], ...]:
+    return (*([(KEY, key)] if key else ()), *fields(value))
 
 
 def _records(item: Item, progress: Callable[[int], None] | None) -> Iterator[Record | Skipped]:

@@ -9,7 +9,7 @@ that holds a detector is in the table.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from proxy.detectors.memorised import MemorisedDetector
@@ -20,20 +20,42 @@ def _nothing() -> Contains | None:
     return None
 
 
+def _always(role: str, detector: str, entity: str) -> bool:
+    return True
+
+
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What detectors are made of. ``allowed``: the operator's allow list as it stands now."""
+    """What detectors are made of. ``allowed``: the operator's allow list as it stands now.
+
+    ``stops``: whether the policy could stop a finding (role, detector, entity); what it could not is only
+    counted and never held. ``roles``: for which detectors make themselves ready. ``recognize``: reads the
+    names in a sentence, where the policy asks for that.
+    """
 
     index: TextIndex
     allowed: Callable[[], Contains | None] = _nothing
+    stops: Callable[[str, str, str], bool] = _always
+    roles: tuple[str, ...] = ()
+    recognize: Callable[[str], Sequence[tuple[str, int, int, float]]] | None = None
 
 
 def _memorised(parts: Parts) -> Detector:
     return MemorisedDetector(parts.index, parts.allowed)
 
 
+def _pii(parts: Parts) -> Detector:
+    from proxy.detectors.pii import PiiDetector  # compiles its patterns: only where a rule asks for them
+
+    detector = PiiDetector(parts.index.key.seed, parts.stops, parts.recognize)
+    for role in parts.roles:
+        detector.prepare(role)
+    return detector
+
+
 DETECTORS: Mapping[str, Callable[[Parts], Detector]] = {
     MemorisedDetector.name: _memorised,
+    "pii": _pii,
 }
 
 

@@ -23,6 +23,7 @@ from proxy.index import minhash
 from proxy.index.filters import BloomFilter, GramSet, Postings
 from proxy.index.format import AudienceCounts, Manifest, Writer, atomic_folder
 from proxy.index.hashing import SEPARATOR, hash_documents
+from proxy.index.learning import FindValues, Learner
 from proxy.text import FoldTable
 from proxy.types import NOBODY, Document
 
@@ -81,11 +82,13 @@ def build_index(
     options: BuildOptions,
     *,
     background: Iterable[Document] = (),
+    values: FindValues | None = None,
     stage: Callable[[str], None] | None = None,
 ) -> Manifest:
     """Build an index of ``documents`` at ``out`` and return its manifest.
 
-    ``background`` is text that is free for everyone. The folder appears whole or not at all; an index
+    ``background`` is text that is free for everyone. ``values`` finds the personal data, secrets and
+    canaries of a document, which become known values; without it there are none. The folder appears whole or not at all; an index
     that was there is replaced. Raises ConfigError when there is no document, or ``out`` is in use or
     something else.
     """
@@ -93,15 +96,18 @@ def build_index(
     tell = stage or (lambda _name: None)
     with atomic_folder(out) as folder:
         tell("reading")
-        collected, sources, text_bytes = _collect(documents, key, options)
+        learner = Learner(key, values)
+        collected, sources, text_bytes = _collect(documents, key, options, learner)
         if not collected:
             raise ConfigError("no document to index: every record was skipped or the sources are empty")
         writer = Writer(folder)
         counts = []
         for number, audience in enumerate(sorted(collected.values(), key=lambda a: a.name)):
             tell(f"indexing {audience.name}")
-            counts.append(_write_audience(writer, key, audience, f"a{number}", options.exempt_run))
-        _write_background(writer, key, background, options.exempt_run)
+            counts.append(_write_audience(writer, key, audience, f"a{number}", options.exempt_run, learner))
+        _write_background(writer, key, background, options.exempt_run, learner)
+        tell("indexing known values")
+        learned = learner.write(writer, {each.name: each.documents for each in counts})
         manifest = Manifest(
             key_id=key.id,
             built=time.time(),
@@ -115,6 +121,8 @@ def build_index(
             audiences=tuple(counts),
             minhash=minhash.describe(),
             sources=tuple(sources),
+            values=learned["values"],
+            structures=learned["structures"],
             files=writer.files,
             sluicegate=__version__,
         )
@@ -124,7 +132,7 @@ def build_index(
 
 
 def _collect(
-    documents: Iterable[Document], key: GramKey, options: BuildOptions
+    documents: Iterable[Document], key: GramKey, options: BuildOptions, learner: Learner
 ) -> tuple[dict[str, _Audience], list[str], int]:
     """The seeds of every document, by audience."""
     collected: dict[str, _Audience] = {}
@@ -136,6 +144,7 @@ def _collect(
         if audience is None:
             act = options.acts.get(name, options.default_act)
             audience = collected[name] = _Audience(name, act)
+        learner.document(document, name, len(audience.lengths))
         source, _, record = document.id.rpartition(":")
         audience.seeds.append(hashes.seeds)
         audience.words.append(hashes.words)
@@ -176,6 +185,11 @@ def _inside(counts: NDArray[np.int64], k: int) -> NDArray[np.bool_]:
 
 def _runs(audience: _Audience, key: GramKey, k: int | None) -> NDArray[np.uint64]:
     """The distinct grams of k units of one audience, sorted; the seeds as they are for None."""
+    return _distinct(_sorted_runs(audience, key, k))
+
+
+def _sorted_runs(audience: _Audience, key: GramKey, k: int | None) -> NDArray[np.uint64]:
+    """The same, each as often as it stands there."""
     import numpy as np
 
     parts = []
@@ -186,7 +200,7 @@ def _runs(audience: _Audience, key: GramKey, k: int | None) -> NDArray[np.uint64
             parts.append(key.arrays(seeds, k)[_inside(counts, k)])
     grams = np.concatenate(parts) if parts else np.zeros(0, np.uint64)
     grams.sort()
-    return _distinct(grams)
+    return grams
 
 
 def _distinct(ordered: NDArray[np.uint64]) -> NDArray[np.uint64]:
@@ -205,12 +219,17 @@ def _write_bloom(writer: Writer, name: str, grams: NDArray[np.uint64]) -> None:
     writer.array(name, words)
 
 
-def _write_background(writer: Writer, key: GramKey, documents: Iterable[Document], run: int) -> None:
+def _write_background(
+    writer: Writer, key: GramKey, documents: Iterable[Document], run: int, learner: Learner
+) -> None:
     """The runs of X units of declared free text; nothing where there is none."""
     import numpy as np
 
     table = FoldTable()
-    seeds = [key.seed_array(key.codes(SEPARATOR.join(document.texts), table)) for document in documents]
+    seeds = []
+    for document in documents:
+        seeds.append(key.seed_array(key.codes(SEPARATOR.join(document.texts), table)))
+        learner.free(document)
     if not seeds:
         return
     grams = np.concatenate([key.arrays(each, run) for each in seeds])
@@ -220,11 +239,13 @@ def _write_background(writer: Writer, key: GramKey, documents: Iterable[Document
     writer.array("background.remainders", remainders)
     every = np.concatenate(seeds)
     every.sort()
-    _write_bloom(writer, "background.seed", _distinct(every))
+    every = _distinct(every)
+    _write_bloom(writer, "background.seed", every)
+    learner.stands(None, every)
 
 
 def _write_audience(
-    writer: Writer, key: GramKey, audience: _Audience, prefix: str, run: int
+    writer: Writer, key: GramKey, audience: _Audience, prefix: str, run: int, learner: Learner
 ) -> AudienceCounts:
     """All arrays of one audience; see ``store.py`` for their names."""
     import numpy as np
@@ -235,7 +256,10 @@ def _write_audience(
     writer.array(f"{prefix}.run.remainders", remainders)
     distinct = len(runs)
     del runs, starts, remainders
-    _write_bloom(writer, f"{prefix}.seed", _runs(audience, key, None))
+    seeds = _runs(audience, key, None)
+    _write_bloom(writer, f"{prefix}.seed", seeds)
+    learner.stands(audience.name, seeds)
+    del seeds
     _write_bloom(writer, f"{prefix}.act", _runs(audience, key, audience.act))
 
     lengths = np.array(audience.lengths, dtype=np.int64)
@@ -347,14 +371,23 @@ def _house_style(
 
     if len(np.unique(joined)) < STYLE_CLUSTERS:
         return np.zeros(0, np.uint64)
+    # What stands in so many clusters stands there as often: few runs do, and only these are looked at.
+    grams = _sorted_runs(audience, key, run)
+    again = STYLE_CLUSTERS - 1
+    frequent = _distinct(grams[again:][grams[again:] == grams[: max(0, len(grams) - again)]])
+    del grams
+    if not len(frequent):
+        return frequent
     grams_parts, cluster_parts = [], []
     for first, seeds, counts in _batches(audience):
         inside = _inside(counts, run)
-        owner = np.repeat(joined[first : first + len(counts)], counts)[: len(inside)]
-        grams_parts.append(key.arrays(seeds, run)[inside])
-        cluster_parts.append(owner[inside])
-    if not grams_parts:
-        return np.zeros(0, np.uint64)
+        owner = np.repeat(joined[first : first + len(counts)], counts)[: len(inside)][inside]
+        grams = key.arrays(seeds, run)[inside]
+        at = np.searchsorted(frequent, grams)
+        at[at == len(frequent)] = 0
+        kept = frequent[at] == grams
+        grams_parts.append(grams[kept])
+        cluster_parts.append(owner[kept])
     grams = np.concatenate(grams_parts)
     owners = np.concatenate(cluster_parts)
     order = np.lexsort((owners, grams))

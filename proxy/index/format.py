@@ -67,8 +67,10 @@ class Manifest:
     audiences: tuple[AudienceCounts, ...]
     minhash: Mapping[str, Any]
     sources: tuple[str, ...]
-    values: Mapping[str, Any] = field(default_factory=dict)
+    values: Mapping[str, Any]
     """Known values: how many, by entity, and what was made of them (see ``value_build.py``)."""
+    structures: Mapping[str, Any]
+    """The structure of payloads (see ``payload.py``)."""
     files: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     format_version: int = FORMAT_VERSION
     skeleton_version: int = SKELETON_VERSION

@@ -3,7 +3,8 @@
 Arrays of audience number n: ``an.seed`` (Bloom, runs of 12 units), ``an.run.*`` (exact set, runs of
 X units), ``an.act`` (Bloom, runs of L units), ``an.place.*`` (sampled seeds with positions),
 ``an.documents|sources|records`` (where a document begins, and its name), ``an.words.*``, ``an.minhash``,
-``an.clusters``; ``style.*`` for audience ``nobody``; ``background.*`` for declared free text.
+``an.clusters``; ``style.*`` for audience ``nobody``; ``background.*`` for declared free text. Over all
+audiences: ``values.*`` (see ``values.py``) and ``structures.*`` (see ``payload.py``).
 
 May import: the ground floor and this room. The rule that must stay true: opening reads headers
 only, so an index of any size opens at once and costs the pages it touches.
@@ -21,6 +22,9 @@ from proxy.errors import IndexFormatError
 from proxy.grams import GramKey
 from proxy.index.filters import BloomFilter, GramSet, Postings
 from proxy.index.format import Manifest, check_sizes, load_array, read_manifest
+from proxy.index.learning import bases_of
+from proxy.index.payload import Structures
+from proxy.index.values import ValueTrie
 from proxy.index.words import WordTable
 from proxy.types import Contains, Select
 
@@ -64,6 +68,11 @@ class StoredIndex:
         if "background.seed.npy" in manifest.files:
             self._background_seeds = BloomFilter(load_array(folder, "background.seed")).select
 
+        documents = {counts.name: counts.documents for counts in manifest.audiences}
+        bounds = {name: (base, base + documents[name]) for name, base in bases_of(documents).items()}
+        self._values = ValueTrie(folder, manifest.values, key, bounds, self._document)
+        self._structures = Structures(folder, manifest.structures, key, bounds, self._document)
+
     @property
     def age(self) -> float:
         """Seconds since the index was built."""
@@ -95,9 +104,20 @@ class StoredIndex:
         return part.words.around(part.starts, position, before, after)
 
     def document_at(self, audience: str, position: int) -> str:
+        return self._document(audience, bisect_right(self._by_name[audience].starts, position) - 1)
+
+    def _document(self, audience: str, number: int) -> str:
+        """The id of an audience's document, by its number there."""
         part = self._by_name[audience]
-        number = bisect_right(part.starts, position) - 1
         return f"{self.manifest.sources[part.sources[number]]}:{part.records[number]}"
+
+    def values(self) -> ValueTrie:
+        """The known values (``types.ValueIndex``)."""
+        return self._values
+
+    def structures(self) -> Structures:
+        """The structure of payloads (``keypaths.StructureIndex``)."""
+        return self._structures
 
 
 def _optional_set(folder: Path, manifest: Manifest, name: str) -> Contains | None:

@@ -25,7 +25,17 @@ HOLD_EXCEEDED = "hold-exceeded"
 RESERVED = frozenset({NO_RULE, HOLD_EXCEEDED, "fault", "other"})
 """Ids that no rule may have: they stand for verdicts that come from no rule."""
 
-MASKS: Mapping[str, str] = {"email": "[EMAIL]", "person": "[PERSON]"}
+MASKS: Mapping[str, str] = {
+    **{"email": "[EMAIL]", "phone": "[PHONE]", "ip": "[IP]", "url": "[URL]"},
+    **{"person": "[PERSON]", "place": "[PLACE]", "address": "[ADDRESS]", "organisation": "[ORGANISATION]"},
+    **{"date_of_birth": "[DATE_OF_BIRTH]"},
+    **{"card": "[CARD]", "iban": "[IBAN]", "bank_account": "[BANK_ACCOUNT]"},
+    **{"cn_id": "[CN_ID]", "cn_passport": "[PASSPORT]", "cn_plate": "[PLATE]", "cn_company": "[COMPANY_ID]"},
+    **{"us_ssn": "[SSN]", "national_id": "[NATIONAL_ID]", "passport": "[PASSPORT]", "licence": "[LICENCE]"},
+    **{"order": "[ORDER]", "account": "[ACCOUNT]", "employee": "[EMPLOYEE]", "tracking": "[TRACKING]"},
+    **{"identifier": "[ID]"},
+    **{"private_key": "[PRIVATE_KEY]", "api_key": "[API_KEY]", "jwt": "[TOKEN]", "password": "[PASSWORD]"},
+}
 """What stands in place of an entity where the rule has no mask of its own; else ``[REDACTED]``."""
 
 _KEPT = 4096
@@ -179,6 +189,12 @@ class Policy:
         """
         audiences = (None, *self._protected(role, index_audiences))
         return any(self._stops(role, detector, audience) for audience in audiences)
+
+    def stops(self, role: str, detector: str, entity: str) -> bool:
+        """Whether a finding of this kind that comes from no document would be redacted or blocked."""
+        self.role(role)
+        outcome = self._resolve((role, detector, entity, None))
+        return outcome.enforced and outcome.action is not Action.ALLOW
 
     def observed(self, role: str, detector: str, index_audiences: Sequence[str]) -> frozenset[str]:
         """The protected audiences whose text a detector only counts for this role."""

@@ -44,7 +44,7 @@ _ROLE = ("clearance", "models", "echo", "hold", "on_block", "logprobs")
 DETECTORS: Mapping[str, Kind] = {
     "memorised": Kind(entities=frozenset({"passage", "near_passage"}), needs_index=True),
     "known_values": Kind(needs_index=True),
-    "pii": Kind(always=False),
+    "pii": Kind(always=False, settings={"ner": bool}),
     "payload": Kind(needs_index=True),
     "encoded": Kind(needs_index=True),
 }

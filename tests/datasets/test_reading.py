@@ -226,3 +226,24 @@ def test_neither_ids_nor_reasons_hold_text(tmp_path: Path, name: str, content: s
 def test_fields_are_at_hand() -> None:
     """The room gives the pairs of structured records too."""
     assert list(fields({"a": {"b": 1}})) == [("a.b", "1")]
+
+
+def test_fields_come_where_they_are_asked_for(tmp_path: Path) -> None:
+    """Every scalar leaf with its path, after the key the record stood under; not read unless asked for."""
+    path = tmp_path / "users.json"
+    path.write_text(json.dumps({"u1": {"name": {"first": "Ann"}, "age": 7, "tags": ["a", "b"], "none": None}}))
+    (plain,) = read([Source(path)])
+    (full,) = read([Source(path)], with_fields=True)
+    assert isinstance(plain, Document) and isinstance(full, Document)
+    assert plain.fields == ()
+    assert full.fields == (("_key", "u1"), ("name.first", "Ann"), ("age", "7"), ("tags.0", "a"), ("tags.1", "b"))
+    assert full.texts == plain.texts
+
+
+def test_columns_are_fields(tmp_path: Path) -> None:
+    """The header of a table names the values of its rows; the audience's own field is none."""
+    path = tmp_path / "t.csv"
+    path.write_text("email,zip,audience\na@example.com,02139,staff\n")
+    (row,) = read([Source(path)], with_fields=True)
+    assert isinstance(row, Document)
+    assert (row.audience, row.fields) == ("staff", (("email", "a@example.com"), ("zip", "02139")))

@@ -67,7 +67,9 @@ def deliver(
     return "".join(out), guard
 
 
-def verdict(action: Action, *, enforced: bool = True, mask: str = "[REDACTED]") -> Callable[[Finding], Verdict]:
+def verdict(
+    action: Action, *, enforced: bool = True, mask: str = "[REDACTED]"
+) -> Callable[[Finding], Verdict]:
     """A policy of one rule."""
     return lambda finding: Verdict(action, "rule", finding, enforced, mask)
 

@@ -8,6 +8,8 @@ from proxy.index.filters import BloomFilter, GramSet, Postings
 
 GRAMS = st.lists(
     st.integers(min_value=0, max_value=2**32).map(lambda n: n * 0x9E3779B97F4A7C15 % 2**64),
+    max_size=200,
+    unique=True,
 )
 """Spread like hashes: grams that agree in their first 32 bits and more do not come up by chance."""
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from proxy.policy import examples, load_policy, packaged_policies, policies_folder
+from proxy.policy import DETECTORS, examples, load_policy, packaged_policies, policies_folder
 from proxy.policy.rules import _KEYS
 from proxy.policy.schema import _ROLE, _THRESHOLDS, _TOP, ECHO
 from proxy.types import Action, Finding, Provenance, Span, Threshold
@@ -81,14 +81,14 @@ def test_personal_data(policy: str, role: str) -> None:
     assert tuple(got) == PERSONAL[policy, role]
 
 
-@pytest.mark.parametrize("entity", ["phone", "person", "address", "place", "organisation"])
+@pytest.mark.parametrize("entity", ["phone", "person", "address", "place", "organisation", "ip", "cn_plate"])
 def test_contact_data_only_counts_by_default(entity: str) -> None:
     """Names, phone numbers and addresses that are not in the training set pass, and are counted."""
     verdict = load_policy(None).decide(Finding("pii", entity, Span(0, 5), 4), "public")
     assert (verdict.action, verdict.enforced, verdict.rule) == (Action.REDACT, False, "contact-data")
 
 
-@pytest.mark.parametrize("entity", ["iban", "national_id", "never_heard_of"])
+@pytest.mark.parametrize("entity", ["iban", "cn_id", "api_key", "password", "never_heard_of"])
 def test_other_personal_data_is_redacted_by_default(entity: str) -> None:
     """What is not contact data is redacted, also what no rule names."""
     verdict = load_policy(None).decide(Finding("pii", entity, Span(0, 5), 4), "public")
@@ -161,6 +161,7 @@ def test_the_readme_explains_every_field() -> None:
     """Each key of the schema has its row in policies/README.md."""
     readme = (policies_folder() / "README.md").read_text(encoding="utf-8")
     rows = set(re.findall(r"^\| `([a-z_]+)` \|", readme, re.M))
-    assert {*_TOP, *_THRESHOLDS, *_ROLE, *_KEYS, "enabled"} <= rows
+    settings = {key for kind in DETECTORS.values() for key in kind.settings}
+    assert {*_TOP, *_THRESHOLDS, *_ROLE, *_KEYS, "enabled", *settings} <= rows
     for role in ECHO:
         assert f"`{role}`" in readme

@@ -42,7 +42,7 @@ def test_no_rule_means_block() -> None:
     """A finding that nothing fits is blocked, enforced, by a rule id of its own."""
     finding = found("secrets", "api_key")
     assert policy_of({"finding": "pii/email"}).decide(finding, "guest") == Verdict(
-        Action.BLOCK, NO_RULE, finding, True, "[REDACTED]"
+        Action.BLOCK, NO_RULE, finding, True, "[API_KEY]"
     )
 
 
@@ -91,8 +91,20 @@ def test_masks() -> None:
         {"finding": "pii/phone", "action": "redact", "mask": "<tel>"},
         {"finding": "pii/*", "action": "redact"},
     )
-    masks = [policy.decide(found("pii", each), "guest").mask for each in ("phone", "email", "person", "card")]
+    masks = [policy.decide(found("pii", each), "guest").mask for each in ("phone", "email", "person", "unheard")]
     assert masks == ["<tel>", "[EMAIL]", "[PERSON]", "[REDACTED]"]
+
+
+def test_what_stops_by_entity() -> None:
+    """A finding without a document is stopped where the rule that fits it says so and is enforced."""
+    policy = policy_of(
+        {"finding": "pii/email", "action": "redact", "mode": "observe"},
+        {"finding": "pii/*", "roles": ["member"], "action": "allow"},
+        {"finding": "pii/phone", "action": "redact"},
+    )
+    asked = [("guest", "email"), ("guest", "phone"), ("guest", "card"), ("member", "phone")]
+    assert [policy.stops(role, "pii", entity) for role, entity in asked] == [False, True, True, False]
+    assert not policy_of({"finding": "pii/*"}, mode="observe").stops("guest", "pii", "card")
 
 
 def test_an_observed_rule_is_not_enforced() -> None:
@@ -120,6 +132,7 @@ def test_an_unknown_role_is_refused_everywhere() -> None:
         lambda: policy.view("gest", (), INDEX),
         lambda: policy.decide(found("pii", "email"), "gest"),
         lambda: policy.sees_everything("gest", INDEX),
+        lambda: policy.stops("gest", "pii", "email"),
         lambda: policy.logprobs("gest", INDEX),
     ):
         with pytest.raises(
