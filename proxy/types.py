@@ -338,6 +338,11 @@ class ValueIndex(Protocol):
         """Where every value begins. Ask anew for each piece: what is remembered hangs on it."""
         ...
 
+    @property
+    def entities(self) -> Sequence[str]:
+        """The kinds of values there are."""
+        ...
+
     def value(self, number: int) -> KnownValue: ...
 
     def document(self, value: KnownValue, audience: str) -> str:

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 from proxy import __version__
 from proxy.cli import audit, demo, index, keys, policy, scan, serve
@@ -21,6 +24,9 @@ COMMANDS = (demo, index, serve, keys, scan, audit, policy)
 
 FINE, ACT, LEAK = 0, 2, 3
 """Exit codes: fine; the operator must act; a leak was found."""
+
+TERMINATED = 128 + signal.SIGTERM
+"""Exit code of a command that was ended by SIGTERM before it was done; a server is done then."""
 
 _EPILOG = """\
 examples:
@@ -55,7 +61,8 @@ def main(arguments: Sequence[str] | None = None, environment: Mapping[str, str] 
     try:
         use_environment(root, environment)
         chosen = root.parse_args(arguments)
-        code: int = chosen.run(chosen, environment)
+        with _ended_cleanly(FINE if chosen.run in (serve.run, demo.run) else TERMINATED):
+            code: int = chosen.run(chosen, environment)
         return code
     except (ProxyError, Fault) as error:
         for line in str(error).splitlines():
@@ -68,3 +75,24 @@ def main(arguments: Sequence[str] | None = None, environment: Mapping[str, str] 
         # Whoever read the output has gone (head, less): no more is wanted.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FINE
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        print(f"sluicegate: {place}{error.strerror or error}", file=sys.stderr)
+        return ACT
+
+
+@contextmanager
+def _ended_cleanly(code: int) -> Iterator[None]:
+    """Let SIGTERM end the command as Ctrl-C does: temporary folders go, and half an index with them."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def end(_number: int, _frame: object) -> None:
+        raise SystemExit(code)
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

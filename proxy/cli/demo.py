@@ -14,16 +14,16 @@ import argparse
 import asyncio
 import json
 import secrets
-import socket
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from proxy.cli.options import Subparsers, command, json_option, policy_option, port
-from proxy.errors import ConfigError
 
 if TYPE_CHECKING:
+    import socket
+
     import uvicorn
 
     from proxy.server.state import House
@@ -46,22 +46,14 @@ def add(commands: Subparsers) -> None:
 
 
 def run(options: argparse.Namespace, environment: Mapping[str, str]) -> int:
-    with tempfile.TemporaryDirectory(prefix="sluicegate-demo-") as folder, _listen(options) as listener:
+    from proxy.server.listen import open_port
+
+    with (
+        tempfile.TemporaryDirectory(prefix="sluicegate-demo-") as folder,
+        open_port(options.host, options.port) as listener,
+    ):
         asyncio.run(_serve(options, Path(folder), listener))
     return 0
-
-
-def _listen(options: argparse.Namespace) -> socket.socket:
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((options.host, options.port))
-    except OSError as error:
-        listener.close()
-        raise ConfigError(
-            f"{options.host}:{options.port}: cannot listen there: {error.strerror}; choose another --port"
-        ) from None
-    return listener
 
 
 async def _serve(options: argparse.Namespace, folder: Path, listener: socket.socket) -> None:

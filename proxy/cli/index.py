@@ -76,6 +76,14 @@ class _Reading:
                 self.without_audience += 1
             yield item
 
+    def background(self, items: Iterable[Document | Skipped]) -> Iterator[Document]:
+        """Text that is free for everyone: it needs no audience, and what is skipped is told as well."""
+        for item in items:
+            if isinstance(item, Skipped):
+                self.skipped.append(item)
+            else:
+                yield item
+
 
 def run_build(options: argparse.Namespace, environment: Mapping[str, str]) -> int:
     from proxy.datasets import parse_source, read, total_bytes
@@ -109,7 +117,7 @@ def run_build(options: argparse.Namespace, environment: Mapping[str, str]) -> in
                 progress=bar.advance,
             )
         )
-        free = _Reading().documents(read(background)) if background else ()
+        free = reading.background(read(background)) if background else ()
         manifest = build_index(documents, options.out, build_options, background=free, stage=bar.stage)
     _tell(options, manifest, reading, time.monotonic() - began)
     if not key_existed:

@@ -12,6 +12,7 @@ import os
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from proxy.cli import console
 from proxy.cli.options import (
@@ -23,6 +24,10 @@ from proxy.cli.options import (
     positive,
     state_option,
 )
+
+if TYPE_CHECKING:
+    from proxy.server.firewall import Firewall
+    from proxy.server.settings import Settings
 
 _EXAMPLES = """\
   sluicegate serve --index chats.idx --upstream http://127.0.0.1:8000/v1
@@ -76,40 +81,51 @@ def run(options: argparse.Namespace, environment: Mapping[str, str]) -> int:
         return _serve(settings, environment)
 
 
-def _serve(settings: object, environment: Mapping[str, str]) -> int:
+def _serve(settings: Settings, environment: Mapping[str, str]) -> int:
     import uvicorn
 
     from proxy.server.app import create_app, open_house
-    from proxy.server.listen import metrics_server
-    from proxy.server.settings import Settings
+    from proxy.server.listen import metrics_server, open_port
 
-    assert isinstance(settings, Settings)
     house = open_house(settings, environment)  # what is wrong is said here, before any worker starts
-    manifest = house.firewall.index.manifest
-    policy = house.firewall.policy
-    console.note(
-        f"policy {policy.name} ({policy.version}); index {settings.index}: {manifest.documents} documents, "
-        f"audiences {', '.join(house.firewall.index.audiences)}; upstream {settings.upstream}"
-    )
-    console.note(f"listening on http://{settings.host}:{settings.port}/v1")
-    common = {
-        "host": settings.host,
-        "port": settings.port,
+    common: dict[str, Any] = {
         "log_level": "warning",
         "access_log": False,
         "server_header": False,
         "timeout_graceful_shutdown": 30,
     }
-    if settings.workers > 1:
+    with (
+        metrics_server(settings, house.metrics) as metrics_port,
+        open_port(settings.host, settings.port) as listener,
+    ):
+        port = listener.getsockname()[1]
+        _tell(settings, house.firewall)
+        console.note(f"listening on {_address(settings.host, port)}/v1")
+        if metrics_port is not None:
+            console.note(f"metrics on {_address(settings.host, metrics_port)}/metrics")
+        if settings.workers == 1:
+            uvicorn.Server(uvicorn.Config(create_app(house), **common)).run([listener])
+            return 0
         house.keys.close()  # a connection to the state does not survive a fork
-        with metrics_server(settings, house.metrics):
-            uvicorn.run(
-                "proxy.server.app:create_from_environment",
-                factory=True,
-                workers=settings.workers,
-                **common,  # type: ignore[arg-type]
-            )
-        return 0
-    with metrics_server(settings, house.metrics):
-        uvicorn.run(create_app(house), **common)  # type: ignore[arg-type]
+        listener.close()  # it is free, and the workers' parent opens it again
+        uvicorn.run(
+            "proxy.server.app:create_from_environment",
+            factory=True,
+            host=settings.host,
+            port=port,
+            workers=settings.workers,
+            **common,
+        )
     return 0
+
+
+def _tell(settings: Settings, firewall: Firewall) -> None:
+    policy, index = firewall.policy, firewall.index
+    console.note(
+        f"policy {policy.name} ({policy.version}); index {settings.index}: {index.manifest.documents} "
+        f"documents, audiences {', '.join(index.audiences)}; upstream {settings.upstream}"
+    )
+
+
+def _address(host: str, port: int) -> str:
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

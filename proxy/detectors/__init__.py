@@ -11,9 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
+from proxy.detectors.known_values import KnownValuesDetector
 from proxy.detectors.memorised import MemorisedDetector
-from proxy.types import Contains, Detector, TextIndex
+from proxy.detectors.payload import PayloadDetector
+from proxy.keypaths import StructureIndex
+from proxy.types import Contains, Detector, TextIndex, ValueIndex
 
 
 def _nothing() -> Contains | None:
@@ -22,6 +26,14 @@ def _nothing() -> Contains | None:
 
 def _always(role: str, detector: str, entity: str) -> bool:
     return True
+
+
+class Index(TextIndex, Protocol):
+    """All that the detectors ask of an index."""
+
+    def values(self) -> ValueIndex: ...
+
+    def structures(self) -> StructureIndex: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +45,7 @@ class Parts:
     names in a sentence, where the policy asks for that.
     """
 
-    index: TextIndex
+    index: Index
     allowed: Callable[[], Contains | None] = _nothing
     stops: Callable[[str, str, str], bool] = _always
     roles: tuple[str, ...] = ()
@@ -42,6 +54,14 @@ class Parts:
 
 def _memorised(parts: Parts) -> Detector:
     return MemorisedDetector(parts.index, parts.allowed)
+
+
+def _known_values(parts: Parts) -> Detector:
+    return KnownValuesDetector(parts.index.values(), parts.stops)
+
+
+def _payload(parts: Parts) -> Detector:
+    return PayloadDetector(parts.index.structures())
 
 
 def _pii(parts: Parts) -> Detector:
@@ -55,6 +75,8 @@ def _pii(parts: Parts) -> Detector:
 
 DETECTORS: Mapping[str, Callable[[Parts], Detector]] = {
     MemorisedDetector.name: _memorised,
+    KnownValuesDetector.name: _known_values,
+    PayloadDetector.name: _payload,
     "pii": _pii,
 }
 

@@ -2,7 +2,7 @@
 
 ``manifest.json`` names the format and skeleton versions, the id of the hash key, the thresholds the
 levels were made for, the MinHash scheme, counts, and for each file its size and sha256. Opening
-checks versions, key, headers and sizes, which takes the same time whatever the size of the index;
+checks versions, key, sizes and headers, which takes the same time whatever the size of the index;
 :func:`verify` reads everything and checks the sums. The directory is written under another name
 and renamed, so a reader never sees half an index.
 
@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from proxy.errors import ConfigError, IndexFormatError
-from proxy.grams import KEY_LENGTH
+from proxy.grams import KEY_LENGTH, SEED
 from proxy.text import SKELETON_VERSION
 
 if TYPE_CHECKING:
@@ -33,6 +33,13 @@ if TYPE_CHECKING:
 FORMAT_VERSION = 1
 MANIFEST = "manifest.json"
 _CHUNK = 1 << 22
+_HEADER = 128
+"""Bytes of a file that hold its array's header: type, shape, order."""
+
+_VERSIONS = {"format_version": FORMAT_VERSION, "skeleton_version": SKELETON_VERSION, "seed": SEED}
+_NUMBERS = ("window", "most_places", "exempt_run", "documents", "characters", "text_bytes")
+_COUNTS = ("act", "documents", "units", "characters", "grams", "common_seeds", "clusters")
+_FILE = {"bytes": int, "sha256": str, "header": str}
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,13 +100,13 @@ def read_manifest(folder: Path) -> Manifest:
         data = json.loads(path.read_text("utf-8"))
     except FileNotFoundError:
         raise IndexFormatError(f"{folder}: not an index (no {MANIFEST})") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise IndexFormatError(
             f"{path}: cannot be read ({type(error).__name__}); build the index anew"
         ) from None
     if not isinstance(data, dict):
         raise IndexFormatError(f"{path}: is not a manifest; build the index anew")
-    for name, ours in (("format_version", FORMAT_VERSION), ("skeleton_version", SKELETON_VERSION)):
+    for name, ours in _VERSIONS.items():
         if data.get(name) != ours:
             raise IndexFormatError(
                 f"{path}: {name} is {data.get(name)!r}, this release reads {ours}; build the index anew"
@@ -107,15 +114,38 @@ def read_manifest(folder: Path) -> Manifest:
     try:
         audiences = tuple(AudienceCounts(**entry) for entry in data.pop("audiences"))
         sources = tuple(data.pop("sources"))
-        return Manifest(audiences=audiences, sources=sources, **data)
+        manifest = Manifest(audiences=audiences, sources=sources, **data)
     except (TypeError, KeyError) as error:
         raise IndexFormatError(
             f"{path}: fields are missing or unknown ({error}); build the index anew"
         ) from None
+    if not _sound(manifest):
+        raise IndexFormatError(f"{path}: a field holds something else than it should; build the index anew")
+    return manifest
+
+
+def _sound(manifest: Manifest) -> bool:
+    """Whether every field that is read later has the type that it is read as."""
+    numbers = (
+        *(getattr(manifest, name) for name in _NUMBERS),
+        *(getattr(each, name) for each in manifest.audiences for name in _COUNTS),
+    )
+    texts = (manifest.key_id, *manifest.sources, *(each.name for each in manifest.audiences))
+    mappings = (manifest.minhash, manifest.values, manifest.structures, manifest.files)
+    return (
+        type(manifest.built) in (int, float)
+        and all(type(each) is int and each >= 0 for each in numbers)
+        and all(isinstance(each, str) for each in texts)
+        and all(isinstance(each, dict) for each in mappings)
+        and all(
+            isinstance(each, dict) and {key: type(value) for key, value in each.items()} == _FILE
+            for each in manifest.files.values()
+        )
+    )
 
 
 def check_sizes(folder: Path, manifest: Manifest) -> None:
-    """Every file is there and has the size the manifest says."""
+    """Every file is there and has the size and the header the manifest says."""
     faults = []
     for name, entry in manifest.files.items():
         path = folder / name
@@ -125,6 +155,8 @@ def check_sizes(folder: Path, manifest: Manifest) -> None:
             faults.append(
                 f"{path}: has {path.stat().st_size} bytes instead of {entry['bytes']}; build the index anew"
             )
+        elif _header(path) != entry["header"]:
+            faults.append(f"{path}: its header is not the manifest's; build the index anew")
     if faults:
         raise IndexFormatError(*faults)
 
@@ -138,6 +170,11 @@ def verify(folder: Path, manifest: Manifest, progress: Callable[[int], None] | N
             faults.append(f"{folder / name}: its sha256 is not the manifest's; build the index anew")
     if faults:
         raise IndexFormatError(*faults)
+
+
+def _header(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.sha256(file.read(_HEADER)).hexdigest()[:16]
 
 
 def _sha256(path: Path, progress: Callable[[int], None] | None = None) -> str:
@@ -165,25 +202,25 @@ class Writer:
         np.save(path, np.ascontiguousarray(array), allow_pickle=False)
         self._note(path)
 
-    def text(self, name: str, content: str) -> None:
-        path = self.folder / name
-        path.write_text(content, "utf-8")
-        self._note(path)
-
     def _note(self, path: Path) -> None:
-        self.files[path.name] = {"bytes": path.stat().st_size, "sha256": _sha256(path)}
+        self.files[path.name] = {
+            "bytes": path.stat().st_size,
+            "sha256": _sha256(path),
+            "header": _header(path),
+        }
 
 
 def load_array(folder: Path, name: str) -> NDArray[Any]:
     """One array, memory-mapped read-only: its pages are shared by all workers and read when touched."""
-    import numpy as np
+    from numpy.lib import format as npy
 
     path = folder / f"{name}.npy"
     try:
-        if path.stat().st_size <= 128:  # an empty array: there is nothing to map
-            array: NDArray[Any] = np.load(path, allow_pickle=False)
+        if path.stat().st_size <= _HEADER:  # an empty array: there is nothing to map
+            with path.open("rb") as file:
+                array: NDArray[Any] = npy.read_array(file, allow_pickle=False)
         else:
-            array = np.load(path, mmap_mode="r", allow_pickle=False)
+            array = npy.open_memmap(path, mode="r")
     except (OSError, ValueError, EOFError):
         raise IndexFormatError(f"{path}: is not readable as an array; build the index anew") from None
     return array
@@ -225,8 +262,12 @@ def _lock(path: Path, target: Path) -> Iterator[None]:
     with path.open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # Between the two lines above, the build that had it may have ended and taken the file away.
+            ours = os.path.samestat(os.fstat(file.fileno()), os.stat(path))
         except OSError:
-            raise ConfigError(f"{target}: another build is writing this index; wait for it to end") from None
+            ours = False
+        if not ours:
+            raise ConfigError(f"{target}: another build is writing this index; wait for it to end")
         try:
             yield
         finally:
@@ -244,7 +285,7 @@ def index_key(folder: Path, environment: Mapping[str, str], *, create: bool = Fa
         return given
     path = key_file(folder)
     if path.is_file():
-        key = path.read_text("utf-8").strip()
+        key = path.read_text("utf-8", "replace").strip()
         if len(key) < KEY_LENGTH:
             raise ConfigError(f"{path}: holds {len(key)} characters; a key has {KEY_LENGTH} or more")
         return key

@@ -1,11 +1,12 @@
-"""A port of its own for the metrics, so that clients do not reach them.
+"""Ports: the one that clients use, and one of their own for the metrics, so that clients do not reach them.
 
-May import: ``proxy.metrics`` and this door's settings. The rule that must stay true: it serves ``/metrics``
-and nothing else.
+May import: ``proxy.metrics`` and this door's settings. The rule that must stay true: the port of the metrics
+serves ``/metrics`` and nothing else.
 """
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,11 +17,28 @@ from proxy.metrics import Metrics
 from proxy.server.settings import Settings
 
 
+def open_port(host: str, port: int) -> socket.socket:
+    """A socket that listens; 0 takes any free port. Raises ConfigError where it cannot be had."""
+    try:
+        family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        return socket.create_server(address, family=family, backlog=2048)
+    except (OSError, UnicodeError) as error:  # the second for a name that can be none
+        raise ConfigError(
+            f"--port: cannot listen on {host}:{port}: {_reason(error)}; choose another --host or --port"
+        ) from None
+
+
+def _reason(error: OSError | UnicodeError) -> str:
+    said = getattr(error, "strerror", None)
+    return said.partition(" (while ")[0] if said else "not the name of a host"
+
+
 @contextmanager
-def metrics_server(settings: Settings, metrics: Metrics) -> Iterator[None]:
-    """Serve ``/metrics`` on ``settings.metrics_port`` while the body runs; nothing where it is None."""
+def metrics_server(settings: Settings, metrics: Metrics) -> Iterator[int | None]:
+    """Serve ``/metrics`` on ``settings.metrics_port`` while the body runs, and say where (0 takes any free
+    port); nothing where it is None. Raises ConfigError."""
     if settings.metrics_port is None:
-        yield
+        yield None
         return
 
     class Scrape(BaseHTTPRequestHandler):
@@ -38,17 +56,20 @@ def metrics_server(settings: Settings, metrics: Metrics) -> Iterator[None]:
         def log_message(self, format: str, *args: object) -> None:
             """Scrapes are not logged."""
 
+    class Server(ThreadingHTTPServer):
+        address_family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+        daemon_threads = True
+
     try:
-        server = ThreadingHTTPServer((settings.host, settings.metrics_port), Scrape)
+        server = Server((settings.host, settings.metrics_port), Scrape)
     except OSError as error:
         raise ConfigError(
-            f"--metrics-port {settings.metrics_port}: cannot listen there: {error.strerror}"
+            f"--metrics-port {settings.metrics_port}: cannot listen on {settings.host}: {_reason(error)}"
         ) from None
-    server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, name="metrics", daemon=True)
     thread.start()
     try:
-        yield
+        yield server.server_address[1]
     finally:
         server.shutdown()
         server.server_close()

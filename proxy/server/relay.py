@@ -102,7 +102,7 @@ class Exchange:
             key_id=self.caller.key_id,
             role=self.caller.role,
             model=self.request.model,
-            path=self.path,
+            path=f"/v1{self.path}",
             outcome=self.outcome,
             verdicts=tuple(verdict for _, verdict in found),
             choices=tuple(channel for channel, _ in found),

@@ -93,7 +93,7 @@ async def _answering(
     except RequestError as error:
         return _refused(house, endpoint, caller, "refused", error)
     except UpstreamError as error:
-        return for_error(error)
+        return _refused(house, endpoint, caller, "upstream_error", error)
     except ConfigError as error:
         house.fault("policy" if caller else "keys", error)
         return for_error(error)
@@ -157,6 +157,8 @@ async def _answer(house: House, http: Request, path: str, caller: Caller) -> Res
             code="content_filter",
             headers=headers,
         )
+    except UpstreamError as error:
+        return for_error(error, headers)
     except GuardFault:
         return error_response(
             f"The answer was stopped: it could not be checked (incident {incident}).",

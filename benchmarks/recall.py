@@ -1,0 +1,174 @@
+"""Passages through the guard and through the baselines, cell by cell: one row of the table, one size.
+
+The rule that must stay true: all columns of a row see the same texts.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from benchmarks import material
+from benchmarks.baselines import Baseline
+from benchmarks.material import CHARACTERS_A_TOKEN, Units
+from benchmarks.passages import Passage
+from benchmarks.report import Report, quantile
+from benchmarks.transforms import CODE, FORM, Row, Words
+from proxy.server.firewall import Firewall
+
+ROLE = "public"
+SIZES = (50, 100, 200, 400)
+_SAMPLES = 1000
+SWAPS = {"words swapped 10 %": 99.5, "words swapped 20 %": 98.0, "words swapped 30 %": 88.0}
+LIGHT = ("typos 2 %", "typos 5 %", "sentences reordered", "eight words shuffled")
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """How many in a hundred, with a bootstrap interval of 95 %."""
+
+    value: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"{self.value:.1f} ±{(self.high - self.low) / 2:.1f}"
+
+
+def share(caught: Sequence[bool], sources: Sequence[int], seed: int = 5) -> Share:
+    """The share that was caught; whole documents are drawn anew, since their passages are alike."""
+    numbers, owner = np.unique(np.array(sources[: len(caught)]), return_inverse=True)
+    sizes = np.bincount(owner)
+    hits = np.bincount(owner, weights=np.array(caught, dtype=float))
+    drawn = np.random.default_rng(seed).multinomial(len(numbers), [1 / len(numbers)] * len(numbers), _SAMPLES)
+    shares = 100 * (drawn @ hits) / (drawn @ sizes)
+    low, high = np.quantile(shares, (0.025, 0.975))
+    return Share(100 * sum(caught) / len(caught), float(low), float(high))
+
+
+@dataclass(slots=True)
+class Cell:
+    """What came of the passages of one size under one row. ``leaked``: units of each that got out."""
+
+    row: Row
+    size: int
+    caught: list[bool] = field(default_factory=list)
+    leaked: list[int] = field(default_factory=list)
+    others: dict[str, list[bool]] = field(default_factory=dict)
+    sources: list[int] = field(default_factory=list)
+    characters: int = 0
+    held: int = 0
+    seconds: float = 0.0
+    before: int = 0
+    """Answers that were stopped before the passage began."""
+
+    @property
+    def ours(self) -> Share:
+        return share(self.caught, self.sources)
+
+    def line(self) -> list[object]:
+        """The cells of a line of the table."""
+        return [
+            self.row.name,
+            self.size,
+            str(self.ours),
+            *(str(share(found, self.sources)) for found in self.others.values()),
+            *(int(quantile(self.leaked, part)) for part in (0.5, 0.99)),
+            max(self.leaked),
+            self.held / max(1, self.characters),
+            self.seconds * 1e6 / (max(1, self.characters) / CHARACTERS_A_TOKEN),
+        ]
+
+    def numbers(self) -> list[object]:
+        """Shares with their intervals, then what got out of the passages that were caught."""
+        shares = [self.ours, *(share(found, self.sources) for found in self.others.values())]
+        flat = [round(bound, 2) for each in shares for bound in (each.value, each.low, each.high)]
+        stopped = [leak for leak, caught in zip(self.leaked, self.caught, strict=True) if caught]
+        parts = [int(quantile(stopped, part)) for part in (0.5, 0.99)]
+        return [self.row.name, self.size, len(self.caught), *flat, *parts, max(stopped, default=0)]
+
+
+class Recall:
+    """Runs cells for one index."""
+
+    def __init__(self, house: Firewall, others: Sequence[Baseline], words: Words) -> None:
+        self._house = house
+        self._others = others
+        self._words = words
+        self._units = Units()
+
+    def cell(self, row: Row, size: int, passages: Sequence[Passage]) -> Cell:
+        cell = Cell(row, size, sources=[passage.source for passage in passages])
+        dice = random.Random(f"{row.name} {size}")
+        texts = [row.make(passage.text, dice, self._words) for passage in passages]
+        for passage, text in zip(passages, texts, strict=True):
+            self._judge(cell, passage, text)
+        for other in self._others:
+            few = zip(texts[: other.most], passages, strict=False)
+            cell.others[other.short] = [other.finds(text, passage.source) for text, passage in few]
+        return cell
+
+    def _judge(self, cell: Cell, passage: Passage, text: str) -> None:
+        """An answer as a stream of pieces. Caught: stopped while a part of the passage was not out."""
+        carrier = passage.carrier
+        answer = carrier.head + text + carrier.tail
+        began = time.process_time()
+        guard = material.guard(self._house, ROLE, (carrier.prompt,))
+        held = 0
+        for piece in material.cut(answer, cell.row.piece):
+            if guard.feed(piece).stopped:
+                break
+            held += guard.held * len(piece)
+        else:
+            guard.finish()
+        cell.seconds += time.process_time() - began
+        cell.characters += guard.received
+        cell.held += held
+        out = min(len(text), max(0, guard.released - len(carrier.head))) if guard.stopped else len(text)
+        cell.before += guard.stopped and guard.received <= len(carrier.head)
+        cell.caught.append(guard.stopped and out < len(text))
+        cell.leaked.append(self._leak(cell.row, passage.text, text, out))
+
+    def _leak(self, row: Row, passage: str, text: str, out: int) -> int:
+        """Units in the first ``out`` characters; of a code, the passage's own in proportion."""
+        if row.group == CODE:
+            return round(self._units.count(passage) * out / max(1, len(text)))
+        return self._units.count(text[:out])
+
+
+def headings(others: Sequence[Baseline]) -> list[str]:
+    names = [other.short for other in others]
+    return ["row", "characters", "ours %", *names, "leak p50", "p99", "max", "held", "us a token"]
+
+
+def keep(report: Report, title: str, others: Sequence[Baseline], cells: Sequence[Cell]) -> None:
+    """The intervals, for the JSON alone."""
+    names = [f"{name} {end}" for name in ("ours", *(o.short for o in others)) for end in ("%", "low", "high")]
+    caught = ["leak of caught p50", "p99", "max"]
+    columns = ["row", "characters", "passages", *names, *caught]
+    report.tables.append({"title": title, "columns": columns, "rows": [cell.numbers() for cell in cells]})
+
+
+def hold_to_bars(report: Report, language: str, cells: Sequence[Cell]) -> None:
+    """What was promised, each beside what was measured."""
+    for cell in cells:
+        bar = promised(cell.row, cell.size)
+        if bar is not None:
+            value = cell.ours.value
+            what = f"{language}: {cell.row.name}, {cell.size} characters, % caught"
+            report.bar(what, value, f">= {bar:g}", value >= bar)
+
+
+def promised(row: Row, size: int) -> float | None:
+    """The share of passages that must be caught; None where nothing was promised."""
+    if row.group == FORM:
+        return 98.0 if size == SIZES[0] else 100.0
+    if row.group == CODE:
+        return None if size == SIZES[0] else 99.0
+    if size != 200:
+        return None
+    return 99.0 if row.name in LIGHT else SWAPS.get(row.name)

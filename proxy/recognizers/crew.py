@@ -1,0 +1,111 @@
+"""Who reads: this process, or several that share the texts between them.
+
+May import: ``proxy.errors`` and this room. The rule that must stay true: what is found does not depend on how many
+processes read.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import get_context
+
+from proxy.errors import ConfigError
+from proxy.recognizers.presidio import Frame, Hit
+from proxy.recognizers.recognize import Recognizers, open_recognizers
+
+_SHARE = 64_000
+"""Characters that a process is given at a time."""
+
+
+class Readers:
+    """Patterns and networks, opened when they are first asked for. Not shared by threads."""
+
+    def __init__(self, ner: bool, threads: int, gpu: bool | None) -> None:
+        self._ner = ner
+        self._threads = threads
+        self._gpu = gpu
+        self._frame: Frame | None = None
+        self._networks: Recognizers | None = None
+
+    def open(self) -> None:
+        """Open the networks now. Raises ``ConfigError`` where they cannot be opened."""
+        if self._ner and self._networks is None:
+            self._networks = open_recognizers(threads=self._threads, gpu=self._gpu)
+
+    def patterns(self, texts: Sequence[str]) -> list[list[Hit]]:
+        if self._frame is None:
+            self._frame = Frame()
+        return self._frame.read(texts)
+
+    def names(self, texts: Sequence[str]) -> list[list[Hit]]:
+        self.open()
+        if self._networks is None:
+            return [[] for _ in texts]
+        return [[Hit(e.kind, e.start, e.end) for e in found] for found in self._networks.recognize(texts)]
+
+
+class Crew:
+    """Reads with ``workers`` processes; with one, in this process."""
+
+    def __init__(self, workers: int, *, ner: bool, gpu: bool | None = None) -> None:
+        threads = max(1, (os.cpu_count() or 1) // workers)
+        self._pool: ProcessPoolExecutor | None = None
+        self._readers = Readers(ner, threads, gpu)
+        if workers < 2:
+            self._readers.open()
+            return
+        # "spawn": this process may have threads (a progress bar), which a fork would not survive.
+        self._pool = ProcessPoolExecutor(
+            workers, get_context("spawn"), initializer=_start_worker, initargs=(ner, threads, gpu)
+        )
+
+    def close(self) -> None:
+        """End the processes."""
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
+
+    def patterns(self, texts: Sequence[str]) -> list[list[Hit]]:
+        """The values that patterns find in each text."""
+        return self._shared("patterns", texts)
+
+    def names(self, texts: Sequence[str]) -> list[list[Hit]]:
+        """The names that networks find in each text."""
+        return self._shared("names", texts)
+
+    def _shared(self, what: str, texts: Sequence[str]) -> list[list[Hit]]:
+        if self._pool is None:
+            return getattr(self._readers, what)(texts)  # type: ignore[no-any-return]
+        try:
+            waiting = [self._pool.submit(_read, what, share) for share in _shares(texts)]
+            return [hits for share in waiting for hits in share.result()]
+        except BrokenProcessPool:
+            raise ConfigError("a worker process ended by itself: too little memory? Try fewer --workers") from None
+
+
+def _shares(texts: Sequence[str]) -> list[list[str]]:
+    shares: list[list[str]] = []
+    size = _SHARE
+    for text in texts:
+        if size >= _SHARE:
+            shares.append([])
+            size = 0
+        shares[-1].append(text)
+        size += len(text)
+    return shares
+
+
+class _Worker:
+    """What a worker process keeps; made by its initializer, in that process alone."""
+
+    readers: Readers
+
+
+def _start_worker(ner: bool, threads: int, gpu: bool | None) -> None:
+    _Worker.readers = Readers(ner, threads, gpu)
+
+
+def _read(what: str, texts: list[str]) -> list[list[Hit]]:
+    return getattr(_Worker.readers, what)(texts)  # type: ignore[no-any-return]

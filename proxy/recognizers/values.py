@@ -1,0 +1,185 @@
+"""Every value that can be known of a training set: patterns, networks and field names together.
+
+Strategy. The distinct texts of a batch go through Presidio's frame, its distinct sentences through the networks, each
+once in a run; what was read lately is remembered. Fields of records, and JSON inside texts, name their values.
+Numbers known so teach shapes, with which the texts are searched again.
+
+May import: the ground floor and this room. The rule that must stay true: a recognizer that fails stops the build,
+with the document it failed on; no value is left out in silence, and no text is in a message.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Iterable, Sequence
+from types import TracebackType
+
+from proxy.errors import ConfigError, ProxyError
+from proxy.patterns import ENTITIES
+from proxy.recognizers.crew import Crew
+from proxy.recognizers.entities import KINDS
+from proxy.recognizers.numbers import LEARNED, LearnedNumbers
+from proxy.recognizers.pieces import pieces
+from proxy.recognizers.presidio import Hit
+from proxy.recognizers.records import json_fields, values_of
+from proxy.types import Document, Value
+
+NAMED = frozenset(("date_of_birth", "national_id", "passport", "licence", "bank_account"))
+"""Entities that only a field's name tells."""
+
+FINDS = ENTITIES | frozenset(KINDS) | LEARNED | NAMED
+"""The entities that can be asked for."""
+
+_REMEMBERED = 20_000_000
+"""Characters of texts, and of sentences, whose values are remembered: what a set repeats is seldom far away."""
+
+ReadTexts = Callable[[Sequence[str]], list[list[Hit]]]
+
+
+class ValueFinder:
+    """Finds the values of documents. Use as a context manager where ``workers`` is more than 1."""
+
+    def __init__(
+        self,
+        entities: Collection[str] | None = None,
+        ner: bool = True,
+        workers: int = 1,
+        *,
+        gpu: bool | None = None,
+    ) -> None:
+        """``entities``: those to find; None: all. ``ner``: whether networks read names. ``workers``: processes.
+
+        Raises ``ConfigError`` for an entity that does not exist and for models that cannot be opened.
+        """
+        unknown = sorted(set(entities or ()) - FINDS)
+        if unknown:
+            raise ConfigError(f"--entities {', '.join(unknown)}: not known; these are: {', '.join(sorted(FINDS))}")
+        self._wanted = frozenset(FINDS if entities is None else entities)
+        self._ner = ner and not self._wanted.isdisjoint(KINDS)
+        self._crew = Crew(workers, ner=self._ner, gpu=gpu)
+        self._texts = _Memory(self._crew.patterns)
+        self._sentences = _Memory(self._crew.names)
+        self._learned = LearnedNumbers()
+        self.characters = 0
+        """Characters of documents looked at so far."""
+        self.seconds = 0.0
+
+    @property
+    def rate(self) -> float:
+        """Characters a second, so far."""
+        return self.characters / self.seconds if self.seconds else 0.0
+
+    def __enter__(self) -> ValueFinder:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the worker processes."""
+        self._crew.close()
+
+    def learn(self, documents: Iterable[Document]) -> None:
+        """Learn the shapes of numbers ahead of :meth:`find`, which otherwise knows those of earlier batches."""
+        for document in documents:
+            for value in self._named(document):
+                self._learned.teach(value.entity, value.text)
+
+    def find(self, documents: Sequence[Document]) -> list[list[Value]]:
+        """The values of each document, each once, those of fields first.
+
+        Raises ``ConfigError`` where a recognizer fails, with the id of the document.
+        """
+        began = time.perf_counter()
+        try:
+            found = self._find(documents)
+        except ProxyError:
+            raise
+        except Exception as error:  # whatever a recognizer raises: the build must not go on without its values
+            raise self._failure(documents, error) from error
+        self.seconds += time.perf_counter() - began
+        self.characters += sum(len(text) for document in documents for text in document.texts)
+        return found
+
+    def _find(self, documents: Sequence[Document]) -> list[list[Value]]:
+        texts = list(dict.fromkeys(text for document in documents for text in document.texts))
+        cut = [list(pieces(text)) for text in texts] if self._ner else [[] for _ in texts]
+        in_texts = self._texts.read(texts)
+        in_sentences = self._sentences.read(list(dict.fromkeys(piece for some in cut for piece in some)))
+        named = [self._named(document) for document in documents]
+        for value in (value for values in named for value in values):
+            self._learned.teach(value.entity, value.text)
+        for text, hits in in_texts.items():
+            for hit in hits:
+                self._learned.teach(hit.entity, text[hit.start : hit.end])
+        by_text = {
+            text: self._of_text(text, in_texts[text], some, in_sentences)
+            for text, some in zip(texts, cut, strict=True)
+        }
+        return [
+            list(dict.fromkeys((*own, *(value for text in document.texts for value in by_text[text]))))
+            for document, own in zip(documents, named, strict=True)
+        ]
+
+    def _of_text(
+        self, text: str, hits: Sequence[Hit], cut: Sequence[str], sentences: dict[str, Sequence[Hit]]
+    ) -> list[Value]:
+        """The values of one text, in their order; a name inside a value that a pattern found is none."""
+        found = [hit for hit in hits if hit.entity in self._wanted]
+        at = 0
+        for piece in cut:
+            for hit in sentences[piece]:
+                moved = Hit(hit.entity, hit.start + at, hit.end + at)
+                if hit.entity in self._wanted and not any(h.start <= moved.start and moved.end <= h.end for h in hits):
+                    found.append(moved)
+            at += len(piece)
+        for sighting in self._learned.find(text):
+            found.append(Hit(sighting.entity, sighting.start, sighting.end))
+        found.sort(key=lambda hit: (hit.start, -hit.end))
+        values = (Value(hit.entity, text[hit.start : hit.end].strip()) for hit in found)
+        return [value for value in dict.fromkeys(values) if value.entity in self._wanted and value.text]
+
+    def _named(self, document: Document) -> list[Value]:
+        """What the names of fields tell: of the record, and of JSON in its texts."""
+        found = list(values_of(document.fields))
+        for text in document.texts:
+            found += values_of(json_fields(text))
+        return [value for value in dict.fromkeys(found) if value.entity in self._wanted]
+
+    def _failure(self, documents: Sequence[Document], error: Exception) -> ConfigError:
+        """Looks for the document alone on which it fails again."""
+        where = f"{documents[0].id} to {documents[-1].id}" if documents else "no document"
+        for document in documents:
+            try:
+                self._find([document])
+            except Exception:
+                where = document.id
+                break
+        return ConfigError(
+            f"{where}: a recognizer failed ({type(error).__name__}), so its values are not known and no index is "
+            "written. --entities leaves recognizers out, --no-ner the networks"
+        )
+
+
+class _Memory:
+    """Reads texts once; forgets the oldest when they are too many."""
+
+    def __init__(self, read: ReadTexts) -> None:
+        self._read = read
+        self._known: dict[str, Sequence[Hit]] = {}
+        self._size = 0
+
+    def read(self, texts: Sequence[str]) -> dict[str, Sequence[Hit]]:
+        """The hits of each text (all distinct)."""
+        new = [text for text in texts if text not in self._known]
+        fresh: dict[str, Sequence[Hit]] = dict(zip(new, map(tuple, self._read(new)), strict=True)) if new else {}
+        found = {text: fresh[text] if text in fresh else self._known[text] for text in texts}
+        self._known.update(fresh)
+        self._size += sum(map(len, fresh))
+        while self._size > _REMEMBERED:
+            oldest = next(iter(self._known))
+            self._size -= len(oldest)
+            del self._known[oldest]
+        return found
