@@ -68,6 +68,10 @@ class Alarms:
     held: int = 0
     by: dict[str, int] = field(default_factory=dict)
 
+    @property
+    def mean_held(self) -> float:
+        return self.held / max(1, self.streamed)
+
     def add(self, other: Alarms) -> None:
         self.answers += other.answers
         self.characters += other.characters

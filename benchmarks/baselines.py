@@ -34,12 +34,16 @@ _WORD = re.compile(r"[㐀-鿿]|[^\s㐀-鿿]+")
 
 @dataclass(frozen=True, slots=True)
 class Baseline:
-    """``short``: the column's name. ``most``: passages a cell, fewer where it is slow."""
+    """``short``: the column's name. ``most``: passages a cell, fewer where it is slow.
+
+    ``searches``: whether it looks for the document itself.
+    """
 
     short: str
     about: str
     finds: Finds
     most: int
+    searches: bool = True
 
 
 def raw_run(texts: Sequence[str]) -> Finds:
@@ -169,6 +173,6 @@ def baselines(texts: Sequence[str], passages: int) -> list[Baseline]:
         Baseline("10-gram", f"a run of {GRAM} words in a Bloom filter", word_grams(texts), passages),
         Baseline("docLSH", "MinHashLSH(0.5, 128), whole documents", document_lsh(texts), some),
         Baseline("winLSH", f"the same, windows of {WINDOW} characters", window_lsh(texts), some),
-        Baseline("fuzz", f"rapidfuzz partial_ratio >= {RATIO}", fuzzy(texts), passages),
+        Baseline("fuzz", f"rapidfuzz partial_ratio >= {RATIO}", fuzzy(texts), passages, False),
         Baseline("presidio", "Presidio, patterns only", presidio(), few),
     ]

@@ -21,17 +21,14 @@ FORM, CODE, NEAR = "form", "code", "near"
 """Forms that the skeleton removes, codes that decoders read, and near-verbatim text."""
 
 _PUNCTUATION = re.compile(r"[^\w\s]|_")
-_HAN_WORD = 2
-"""Characters that stand for a word of Chinese, which is written without blanks."""
+_WORDS = re.compile(r"\S+\s*|\s+")
+_HAN_WORDS = re.compile(r"[一-鿿]{1,2}|\w+?(?=[一-鿿]|\b)\s*|.", re.DOTALL)
+"""Two characters stand for a word of Chinese, which is written without blanks; a sign is a word."""
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row: its group, how the text is made, and in what pieces the answer comes.
-
-    ``exact``: the share of its units that a reader gets of the text is the share of its characters (else
-    its own units count).
-    """
+    """One row: its group, how the text is made, and in pieces of how many characters the answer comes."""
 
     name: str
     group: str
@@ -45,7 +42,7 @@ class Words:
     def __init__(self, answers: Iterable[Answer], *, han: bool) -> None:
         self.han = han
         text = "\n".join(answer.text for answer in answers)
-        found = re.findall(rf"[一-鿿]{{{_HAN_WORD}}}" if han else r"[A-Za-z]{2,}", text)
+        found = re.findall(r"[一-鿿]{2}" if han else r"[A-Za-z]{2,}", text)
         self._vocabulary = sorted(set(found))
         self._letters = sorted(set("".join(found))) if han else list(ascii_lowercase)
 
@@ -56,10 +53,8 @@ class Words:
         return dice.choice(self._letters)
 
     def split(self, text: str) -> list[str]:
-        """Words, each with the blanks after it (Chinese: two characters)."""
-        if self.han:
-            return [text[at : at + _HAN_WORD] for at in range(0, len(text), _HAN_WORD)]
-        return re.findall(r"\S+\s*|\s+", text)
+        """Words, each with the blanks after it (Chinese: two characters, what is not Chinese as it is written)."""
+        return (_HAN_WORDS if self.han else _WORDS).findall(text)
 
     def sentences(self, text: str) -> list[str]:
         """Sentences, list items and lines; parts of sentences where there is but one."""
@@ -147,7 +142,11 @@ def _swapped(share: float) -> Make:
 
 def _other(word: str, dice: random.Random, words: Words) -> str:
     bare = word.rstrip()
-    return words.word(dice) + word[len(bare) :] if bare else word
+    return words.word(dice) + word[len(bare) :] if _is_word(bare) else word
+
+
+def _is_word(text: str) -> bool:
+    return any(map(str.isalnum, text))
 
 
 def _dropped(share: float) -> Make:
@@ -177,9 +176,14 @@ def _reordered(text: str, dice: random.Random, words: Words) -> str:
 
 def _eights(text: str, dice: random.Random, words: Words) -> str:
     """Runs of eight words in another order."""
-    parts = words.split(text)
-    runs = ["".join(parts[at : at + 8]).strip() for at in range(0, len(parts), 8)]
-    return ("" if words.han else " ").join(_shuffled(runs, dice))
+    runs, count = [""], 0
+    for part in words.split(text):
+        if _is_word(part):
+            if count and count % 8 == 0:
+                runs.append("")
+            count += 1
+        runs[-1] += part
+    return ("" if words.han else " ").join(_shuffled([run.strip() for run in runs], dice))
 
 
 def _shuffled(parts: list[str], dice: random.Random) -> list[str]:

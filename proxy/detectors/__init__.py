@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from proxy.detectors.encoded import EncodedDetector
 from proxy.detectors.known_values import KnownValuesDetector
 from proxy.detectors.memorised import MemorisedDetector
 from proxy.detectors.payload import PayloadDetector
@@ -64,6 +65,10 @@ def _payload(parts: Parts) -> Detector:
     return PayloadDetector(parts.index.structures())
 
 
+def _encoded(parts: Parts) -> Detector:
+    return EncodedDetector((_memorised(parts), _known_values(parts)))
+
+
 def _pii(parts: Parts) -> Detector:
     from proxy.detectors.pii import PiiDetector  # compiles its patterns: only where a rule asks for them
 
@@ -77,6 +82,7 @@ DETECTORS: Mapping[str, Callable[[Parts], Detector]] = {
     MemorisedDetector.name: _memorised,
     KnownValuesDetector.name: _known_values,
     PayloadDetector.name: _payload,
+    EncodedDetector.name: _encoded,
     "pii": _pii,
 }
 

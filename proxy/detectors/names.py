@@ -1,8 +1,9 @@
 """Names and addresses in an answer, read sentence by sentence by recognizers, where a policy asks for it.
 
-Strategy. A line end, or ``LONGEST`` characters, complete a sentence; until then it is held. A long one is cut at a
-blank or stop some way before its end, and a name across the cut goes whole into the next sentence. The scanner is synchronous:
-reading takes milliseconds, so whoever feeds it does so in a thread (``PiiDetector.slow``).
+Strategy. A line end, or ``LONGEST`` characters, complete a sentence; until then it is held. A long one is
+cut at a blank or stop some way before its end, and a name across the cut goes whole into the next sentence.
+The scanner is synchronous: reading takes milliseconds, so whoever feeds it does so in a thread
+(``PiiDetector.slow``).
 
 May import: the ground floor. The rule that must stay true: a sentence leaves only after it has been read; a
 recognizer that raises ends the answer, since the guard lets nothing go of a piece whose scanner failed.

@@ -1,14 +1,16 @@
-"""The scanner that pattern detectors share: values found as they come, held only while they could still be one.
+"""The scanner that pattern detectors share: values found as they come, held while they could still be one.
 
-Strategy. Places at which a value may begin are tried in their order, one at a time (``proxy.patterns.matcher``).
-While the place is open, everything from it on is held; the character that closes it decides it, and the places
-within what was held are tried at once. A value that grows without bound (a private key) is reported when it
-is certain, then character by character. So what is held is one value long at most.
+Strategy. Places at which a value may begin are tried in their order, one at a time
+(``proxy.patterns.matcher``). While the place is open, everything from it on is held; the character that
+closes it decides it, and the places within what was held are tried at once. A value that grows without bound
+(a private key) is reported when it is certain, then character by character. So what is held is one value
+long at most.
 
-Patterns whose findings nothing would stop are only counted, at every ``STRIDE``-th character: they hold nothing.
+Patterns whose findings nothing would stop are only counted, at every ``STRIDE``-th character: they hold
+nothing.
 
-May import: the ground floor. The rule that must stay true: what is found, and when, depends on the text up to that
-character alone, not on how it was cut.
+May import: the ground floor. The rule that must stay true: what is found, and when, depends on the text up
+to that character alone, not on how it was cut.
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
 """Personal data and secrets that nobody has seen before: found in an answer by what they look like.
 
-Strategy. The rules of ``proxy.patterns`` are compiled twice for a role: those whose findings the policy would
-stop are held while they are open, the others are only counted. A value that stands in the caller's own words, in any
-way of writing it, is no leak and is not reported. Names and addresses have no pattern: where the policy asks
-for them, ``names`` reads whole sentences.
+Strategy. The rules of ``proxy.patterns`` are compiled twice for a role: those whose findings the policy
+would stop are held while they are open, the others are only counted. A value that stands in the caller's own
+words, in any way of writing it, is no leak and is not reported. Names and addresses have no pattern: where
+the policy asks for them, ``names`` reads whole sentences.
 
-May import: the ground floor and this room. The rule that must stay true: a scanner for a role that nothing would
-be stopped for holds nothing; what the policy does not say counts as stopped.
+May import: the ground floor and this room. The rule that must stay true: a scanner for a role that nothing
+would be stopped for holds nothing; what the policy does not say counts as stopped.
 """
 
 from __future__ import annotations

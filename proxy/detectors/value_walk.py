@@ -17,7 +17,7 @@ from typing import NamedTuple, Protocol
 
 from proxy.types import ValueIndex
 from proxy.values import ACTS, GlyphTable, ValueNode
-from proxy.values.reading import LOOSE, MEETS, SEPARATOR, UNSEEN, Glyph
+from proxy.values.reading import BEGINS, ENDS, LOOSE, SEPARATOR, UNSEEN, Glyph
 
 GAP = 64
 """Characters that are no letters, one after the other, that may stand inside a value."""
@@ -79,7 +79,7 @@ class Walk:
         "_glyphs",
         "_index",
         "_live",
-        "_meets",
+        "_before",
         "_position",
         "_units",
     )
@@ -91,8 +91,8 @@ class Walk:
         self._ended: list[Track] = []
         """Paths that stand where a value ends, at the last letter."""
         self._end = self._end_units = 0
-        self._meets = MEETS[SEPARATOR]
-        """For each kind of the next character, whether a word may end before it."""
+        self._before = SEPARATOR
+        """The kind of the last character that is seen."""
         self._gap = 0
         self._position = 0
         self._units = 0
@@ -107,7 +107,7 @@ class Walk:
         settled: list[int] = []
         settle = settled.append
         glyphs, root = self._glyphs, self._index.root
-        live, ended, meets, gap = self._live, self._ended, self._meets, self._gap
+        live, ended, before, gap = self._live, self._ended, self._before, self._gap
         position, units, busy = self._position, self._units, sink.busy
         found: list[Ended] = []
         acts: list[Track] = []
@@ -120,32 +120,32 @@ class Walk:
                     if kind == UNSEEN:
                         self._end = position + 1
                     else:
-                        if meets[kind]:
+                        if ENDS[before][kind]:
                             found = [Ended(track, self._end, self._end_units) for track in ended]
                         ended = []
                 if size:
                     gap = 0
                     if not single:
-                        live = self._branch(glyphs[character], live, meets[kind], position, units)
-                        ended = [track for track in live if track[1].ends]
+                        tracks = self._branch(glyphs[character], live, BEGINS[before][kind], position, units)
+                        ended = [track for track in tracks if track[1].ends]
+                        live = [track for track in tracks if not track[1].last]
                     else:
                         if live:
-                            before, live = live, []
-                            for start, place, first in before:
+                            tracks, live = live, []
+                            for start, place, first in tracks:
                                 node = place[letters]
                                 if node is not None:
                                     track = (start, node, first)
-                                    live.append(track)
                                     if node.ends:
                                         ended.append(track)
-                        if meets[kind]:
+                                        if node.last:
+                                            continue
+                                    live.append(track)
+                        if BEGINS[before][kind]:
                             node = root[letters]
                             if node is not None:
-                                track = (position, node, units)
-                                live.append(track)
-                                if node.ends:
-                                    ended.append(track)
-                    meets = MEETS[kind]
+                                live.append((position, node, units))
+                    before = kind
                     units += size
                     if ended:
                         self._end, self._end_units = position + 1, units
@@ -159,12 +159,15 @@ class Walk:
                 else:
                     gap += 1
                     if kind == SEPARATOR:
-                        meets = MEETS[SEPARATOR]
+                        before = kind
                     if gap > GAP:
                         live = []
                 position += 1
-                if found or acts or busy:
-                    floor = live[0][0] if live else position
+                if found or acts or busy or ended:
+                    floor = min(live[0][0] if live else position, ended[0][0] if ended else position)
+                    if not (found or acts or busy):
+                        settle(floor)
+                        continue
                     settle(sink.note(position - 1, glyphs[character], found, acts, floor, units))
                     busy = sink.busy
                     found, acts = [], []
@@ -172,12 +175,12 @@ class Walk:
                     settle(live[0][0])
                 else:
                     settle(position)
-                    if plain and not ended:  # no value begins inside a word
+                    if plain:  # no value begins inside a word
                         settled += range(position + 1, end + 1)
                         units += end - position
                         position = end
                         break
-        self._live, self._ended, self._meets, self._gap = live, ended, meets, gap
+        self._live, self._ended, self._before, self._gap = live, ended, before, gap
         self._position, self._units = position, units
         return settled
 

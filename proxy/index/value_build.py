@@ -25,7 +25,7 @@ from proxy.errors import ConfigError
 from proxy.grams import SEED_BYTES, GramKey
 from proxy.index.filters import GramSet, Postings
 from proxy.index.format import Writer
-from proxy.index.values import COMMON, END, LONG, VERSION, WEAK, Hashes
+from proxy.index.values import COMMON, END, LAST, LONG, VERSION, WEAK, Hashes
 from proxy.text import UNIT_BYTES
 from proxy.types import Value
 from proxy.values import ACTS, Forms, GlyphTable, forms_of
@@ -66,8 +66,10 @@ class ValueBuilder:
         self._forms: list[str] = []
         self._owners = array("I")
         self._waiting = 0
-        self._nodes: list[NDArray[np.uint64]] = []
+        self._inner: list[NDArray[np.uint64]] = []
+        """The places where a form goes on."""
         self._ends: list[NDArray[np.uint64]] = []
+        """The places where one ends."""
         self._end_owners: list[NDArray[np.uint32]] = []
         self._audience_numbers: dict[str, int] = {}
         self._where_value = array("I")
@@ -102,8 +104,7 @@ class ValueBuilder:
         probes = np.array(self._probes, dtype=np.uint64)
         if not len(probes) or not len(seeds):
             return
-        at = np.minimum(np.searchsorted(seeds, probes), len(seeds) - 1)
-        hits = ((seeds[at] == probes) | (probes == 0)).reshape(-1, _PROBES)
+        hits = (_among(probes, seeds) | (probes == 0)).reshape(-1, _PROBES)
         there = hits.all(axis=1) & (probes.reshape(-1, _PROBES)[:, 0] != 0)
         if audience is None:
             self._free.update(np.flatnonzero(there).tolist())
@@ -168,8 +169,8 @@ class ValueBuilder:
 
         if not self._forms:
             return
-        nodes, ends, numbers = hash_forms(self._hashes, self._forms)
-        self._nodes.append(nodes)
+        inner, ends, numbers = hash_forms(self._hashes, self._forms)
+        self._inner.append(inner)
         self._ends.append(ends)
         self._end_owners.append(np.array(self._owners, dtype=np.uint32)[numbers])
         self._forms, self._owners, self._waiting = [], array("I"), 0
@@ -181,12 +182,13 @@ class ValueBuilder:
         import numpy as np
 
         self._flush()
-        nodes = _distinct(_joined(self._nodes, np.uint64))
-        self._nodes = []
+        inner, ends = _distinct(_joined(self._inner, np.uint64)), _joined(self._ends, np.uint64)
+        self._inner, self._ends = [], []
+        nodes = _distinct(np.concatenate((inner, ends)))
         starts, remainders = GramSet.build(nodes)
         writer.array("values.nodes.starts", starts)
         writer.array("values.nodes.remainders", remainders)
-        forms = self._write_ends(writer)
+        self._write_ends(writer, ends, inner)
         writer.array("values.entity", np.array(self._entity, dtype=np.uint16))
         writer.array("values.flags", np.array(self._flags, dtype=np.uint8))
         sets = self._write_audiences(writer)
@@ -196,28 +198,29 @@ class ValueBuilder:
             "version": VERSION,
             "entities": dict(zip(self._entities, by_entity.tolist(), strict=True)),
             "values": len(self._entity),
-            "forms": forms,
+            "forms": len(ends),
             "letters": len(nodes),
             "free": len(self._free - {_SKIPPED}),
             "audience_sets": sets,
             **{name: self._counts[name] for name in ("weak", "cut", "skipped", "wide_records", "crowded")},
         }
 
-    def _write_ends(self, writer: Writer) -> int:
+    def _write_ends(self, writer: Writer, ends: NDArray[np.uint64], inner: NDArray[np.uint64]) -> None:
         """The places where values end. A value that stands in free text has none: it is never found."""
         import numpy as np
 
-        ends, owners = _joined(self._ends, np.uint64), _joined(self._end_owners, np.uint32)
-        self._ends, self._end_owners = [], []
+        owners = _joined(self._end_owners, np.uint32)
+        self._end_owners = []
         if self._free:
             kept = ~np.isin(owners, np.array(sorted(self._free - {_SKIPPED}), dtype=np.uint32))
             ends, owners = ends[kept], owners[kept]
-        starts, remainders, numbers, crowded = Postings.build(ends, owners, MOST_ENDS)
+        owners[~_among(ends, inner)] |= np.uint32(LAST)
+        hashed = self._hashes.mix_arrays(ends, np.full(len(ends), END, dtype=np.uint64))
+        starts, remainders, numbers, crowded = Postings.build(hashed, owners, MOST_ENDS)
         self._counts["crowded"] = crowded
         writer.array("values.ends.starts", starts)
         writer.array("values.ends.remainders", remainders)
         writer.array("values.ends.positions", numbers)
-        return len(ends)
 
     def _write_audiences(self, writer: Writer) -> list[list[str]]:
         """For each value which set of audiences it stands in; returns the sets."""
@@ -262,6 +265,16 @@ def _joined(parts: Sequence[NDArray[Any]], kind: Any) -> NDArray[Any]:
     return np.concatenate(parts) if parts else np.zeros(0, kind)
 
 
+def _among(hashes: NDArray[np.uint64], known: NDArray[np.uint64]) -> NDArray[np.bool_]:
+    """Which hashes are among the known, which are sorted."""
+    import numpy as np
+
+    if not len(known):
+        return np.zeros(len(hashes), dtype=bool)
+    found: NDArray[np.bool_] = known[np.minimum(np.searchsorted(known, hashes), len(known) - 1)] == hashes
+    return found
+
+
 def _distinct(hashes: NDArray[np.uint64]) -> NDArray[np.uint64]:
     """Sorted, each once. ``hashes`` is sorted in place."""
     import numpy as np
@@ -275,7 +288,7 @@ def _distinct(hashes: NDArray[np.uint64]) -> NDArray[np.uint64]:
 def hash_forms(
     hashes: Hashes, forms: Sequence[str]
 ) -> tuple[NDArray[np.uint64], NDArray[np.uint64], NDArray[np.int64]]:
-    """The distinct places of all beginnings of the forms; where forms end, hashed, and the form of each.
+    """The distinct places inside the forms; the places where forms end, and the form of each.
 
     A long form ends at its end and after every ``ACTS`` letters.
     """
@@ -288,14 +301,14 @@ def hash_forms(
     order = np.argsort(-lengths, kind="stable")
     starts, falling = (np.cumsum(lengths) - lengths)[order], lengths[order]
     places = np.full(len(forms), hashes.root, dtype=np.uint64)
-    every, ends, owners = [], [], []
+    inner, ends, owners = [], [], []
     for depth in range(1, int(falling[0]) + 1):
         active = int(np.searchsorted(-falling, -depth, side="right"))
         places[:active] = hashes.mix_arrays(places[:active], codes[starts[:active] + depth - 1])
-        every.append(places[:active].copy())
-        first = 0 if depth % ACTS == 0 else int(np.searchsorted(-falling, -depth, side="left"))
+        ending = int(np.searchsorted(-falling, -depth, side="left"))
+        inner.append(places[:ending].copy())
+        first = 0 if depth % ACTS == 0 else ending
         if first < active:
-            at = places[first:active]
-            ends.append(hashes.mix_arrays(at, np.full(len(at), END, dtype=np.uint64)))
+            ends.append(places[first:active].copy())
             owners.append(order[first:active])
-    return _distinct(np.concatenate(every)), np.concatenate(ends), np.concatenate(owners)
+    return _distinct(np.concatenate(inner)), np.concatenate(ends), np.concatenate(owners)

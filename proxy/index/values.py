@@ -36,6 +36,9 @@ VERSION = 1
 WEAK, COMMON, LONG = 1, 2, 4
 """Bits of ``values.flags``."""
 
+LAST = 1 << 31
+"""Added to the number of a value that ends where no other goes on."""
+
 END = 1 << 21
 """Stands for a letter in the hash of a place where a value ends; no code point is so great."""
 
@@ -79,14 +82,16 @@ class Hashes:
 class Node(dict[str, "Node | None"]):
     """A place in the trie (``values.ValueNode``); its next places are looked up when first asked for."""
 
-    __slots__ = ("_hash", "_trie", "depth", "ends")
+    __slots__ = ("_hash", "_trie", "depth", "ends", "last")
 
-    def __init__(self, trie: ValueTrie, name: int, depth: int, ends: tuple[int, ...]) -> None:
+    def __init__(self, trie: ValueTrie, name: int, depth: int, ends: Sequence[int]) -> None:
+        """``ends``: the numbers of values, with ``LAST`` where no value goes on."""
         super().__init__()
         self._trie = trie
         self._hash = name
         self.depth = depth
-        self.ends = ends
+        self.last = any(end & LAST for end in ends)
+        self.ends = tuple(end & ~LAST for end in ends)
 
     def __missing__(self, letter: str) -> Node | None:
         node = self[letter] = self._trie.step(self._hash, letter, self.depth + 1)
@@ -145,7 +150,7 @@ class ValueTrie:
         if not self._nodes.contains(name):
             return None
         self._remembered += 4  # a place takes about as much memory as five steps that lead nowhere
-        return Node(self, name, depth, tuple(self._ends.places(self._mix(name, END))))
+        return Node(self, name, depth, self._ends.places(self._mix(name, END)))
 
     def value(self, number: int) -> KnownValue:
         """A value by its number. ``IndexError`` where there is none."""

@@ -3,8 +3,9 @@
 Both doors of the product read the same rules: ``recognizers`` finds values in training text with them,
 ``detectors`` finds values in answers as they come. RE2 compiles them (``matcher``), when somebody asks.
 
-May import: the standard library; google-re2 inside functions. The rule that must stay true: a rule is written
-once, with its examples beside it, and what the stream finds in a text is what :meth:`Matcher.find` finds in it.
+May import: the standard library; google-re2 inside functions. The rule that must stay true: a rule is
+written once, with its examples beside it, and what the stream finds in a text is what :meth:`Matcher.find`
+finds in it.
 """
 
 from __future__ import annotations

@@ -112,7 +112,9 @@ def cn_id(text: str) -> bool:
     number = "".join(c for c in text.upper() if c.isalnum())
     if len(number) != 18 or number[:2] not in _REGIONS or not number[:17].isdigit():
         return False
-    if not 1850 <= int(number[6:10]) <= 2100 or not _day(*map(int, (number[6:10], number[10:12], number[12:14]))):
+    if not 1850 <= int(number[6:10]) <= 2100 or not _day(
+        *map(int, (number[6:10], number[10:12], number[12:14]))
+    ):
         return False
     total = sum(int(digit) * weight for digit, weight in zip(number, _ID_WEIGHTS, strict=False))
     return "10X98765432"[total % 11] == number[17]
@@ -133,7 +135,9 @@ def cn_company(text: str) -> bool:
     code = text.upper()
     if len(code) != 18 or not set(code) <= set(_CREDIT_SIGNS) or code[2:4] not in _REGIONS | {"10"}:
         return False
-    total = sum(_CREDIT_SIGNS.index(sign) * weight for sign, weight in zip(code, _CREDIT_WEIGHTS, strict=False))
+    total = sum(
+        _CREDIT_SIGNS.index(sign) * weight for sign, weight in zip(code, _CREDIT_WEIGHTS, strict=False)
+    )
     return _CREDIT_SIGNS[(31 - total % 31) % 31] == code[17]
 
 
@@ -155,4 +159,4 @@ def entropy(text: str) -> float:
 def plate(text: str) -> bool:
     """The part of a vehicle plate after province and letter: mostly digits (GA 36-2018)."""
     signs = [c for c in text if c.isascii() and c.isalnum()]
-    return 2 < sum(c.isdigit() for c in signs)
+    return sum(c.isdigit() for c in signs) > 2

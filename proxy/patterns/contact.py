@@ -20,15 +20,64 @@ GAP = chars("[ .-]", 0, 1)
 EXTENSION = maybe(seq(maybe(" "), either("x", any_case("ext")), chars("[ .]", 0, 2), chars(DIGIT, 1, 5)))
 _FILES = frozenset(
     (
-        "png", "jpg", "jpeg", "gif", "svg", "webp", "ico", "bmp", "pdf", "js", "mjs", "ts", "tsx", "jsx",
-        "css", "scss", "html", "htm", "json", "yaml", "yml", "xml", "txt", "md", "csv", "py", "java",
-        "cpp", "hpp", "rs", "go", "rb", "php", "sh", "service", "timer", "socket", "target", "local",
-        "localhost", "internal", "lan", "test", "invalid",
+        "png",
+        "jpg",
+        "jpeg",
+        "gif",
+        "svg",
+        "webp",
+        "ico",
+        "bmp",
+        "pdf",
+        "js",
+        "mjs",
+        "ts",
+        "tsx",
+        "jsx",
+        "css",
+        "scss",
+        "html",
+        "htm",
+        "json",
+        "yaml",
+        "yml",
+        "xml",
+        "txt",
+        "md",
+        "csv",
+        "py",
+        "java",
+        "cpp",
+        "hpp",
+        "rs",
+        "go",
+        "rb",
+        "php",
+        "sh",
+        "service",
+        "timer",
+        "socket",
+        "target",
+        "local",
+        "localhost",
+        "internal",
+        "lan",
+        "test",
+        "invalid",
     )
 )
 _NO_PERSON = frozenset(
     (
-        "git", "hg", "svn", "app", "param", "property", "pytest", "override", "click", "staticmethod",
+        "git",
+        "hg",
+        "svn",
+        "app",
+        "param",
+        "property",
+        "pytest",
+        "override",
+        "click",
+        "staticmethod",
         "classmethod",
     )
 )
@@ -87,7 +136,13 @@ PHONE_ABROAD = Pattern(
         EXTENSION,
     ),
     whole(_phone),
-    leaks=("call +1 541-714-1388 now", "+1-604-696-5272x565", "+44 (0)20 7946 0958", "+49-30-901820.", "tel:+33612345678"),
+    leaks=(
+        "call +1 541-714-1388 now",
+        "+1-604-696-5272x565",
+        "+44 (0)20 7946 0958",
+        "+49-30-901820.",
+        "tel:+33612345678",
+    ),
     passes=("C++17 and +100", "+5 to +12 degrees", "1+1234567", "growth of +12.5 %"),
     sure=False,
 )
@@ -98,12 +153,22 @@ PHONE_US = Pattern(
     "phone",
     seq(
         maybe(seq("1", chars("[ .-]"))),
-        either(seq("(", chars("[2-9]"), chars(DIGIT, 2), ")", GAP), seq(chars("[2-9]"), chars(DIGIT, 2), chars("[.-]"))),
+        either(
+            seq("(", chars("[2-9]"), chars(DIGIT, 2), ")", GAP),
+            seq(chars("[2-9]"), chars(DIGIT, 2), chars("[.-]")),
+        ),
         *(chars("[2-9]"), chars(DIGIT, 2), chars("[ .-]"), chars(DIGIT, 4), EXTENSION),
     ),
     whole(_paired),
     leaks=("call 541-714-1388.", "(905) 674-3793", "1-512-555-0147", "780.999.2181"),
-    passes=("2024-01-15", "123-456-7890", "978-3-16-148410-0", "541-714-13889", "v905.674.3793.1", "541 714 1388"),
+    passes=(
+        "2024-01-15",
+        "123-456-7890",
+        "978-3-16-148410-0",
+        "541-714-13889",
+        "v905.674.3793.1",
+        "541 714 1388",
+    ),
     after=checks.LETTERS_AND_DIGITS + "-",
     sure=False,
 )
@@ -117,10 +182,18 @@ CN_MOBILE = Pattern(
     ),
     whole(lambda text: len(set(checks.digits(text)[-8:])) > 1),
     leaks=("手机13812345678。", "+86 138 1234 5678", "联系 138-1234-5678", "８６１３９１２３４５６７８"),
-    passes=("12812345678", "订单20240113812345678", "138123456789", "1381234567", "13800000000元", "13.812345678"),
+    passes=(
+        "12812345678",
+        "订单20240113812345678",
+        "138123456789",
+        "1381234567",
+        "13800000000元",
+        "13.812345678",
+    ),
     after=checks.LETTERS_AND_DIGITS,
     sure=False,
 )
+
 
 def _landline(text: str) -> bool:
     """An area code of three digits has eight after it; one of four has seven or eight."""
@@ -152,10 +225,18 @@ PHONE_CALLED = Pattern(
     whole(_phone),
     lead=called(
         *map(any_case, ("phone", "mobile", "telephone", "cellphone", "cell", "tel.", "tel", "fax", "desk")),
-        *map(any_case, ("call me on", "call me at", "call us at", "call us on", "reach me at", "reach me on")),
+        *map(
+            any_case, ("call me on", "call me at", "call us at", "call us on", "reach me at", "reach me on")
+        ),
         *map(han, ("联系电话", "电话", "手机", "座机")),
     ),
-    leaks=("phone: 60-56-85-91", "Mobile number is 07700 063 966.", "电话：87654321，", "tel. (37) 788-0633", "fax 467 3395"),
+    leaks=(
+        "phone: 60-56-85-91",
+        "Mobile number is 07700 063 966.",
+        "电话：87654321，",
+        "tel. (37) 788-0633",
+        "fax 467 3395",
+    ),
     passes=("phone 12", "phones sold: 12,345,678", "cell 1234", "电话费 2000", "telephone pole 60"),
     after=checks.LETTERS_AND_DIGITS + "-",
     sure=False,
@@ -164,10 +245,22 @@ PHONE_CALLED = Pattern(
 IP = Pattern(
     "ipv4",
     "ip",
-    seq(*[part for _ in range(3) for part in (chars(DIGIT, 1, 3), ".")], chars(DIGIT, 1, 3), maybe(seq(".", chars(DIGIT)))),
+    seq(
+        *[part for _ in range(3) for part in (chars(DIGIT, 1, 3), ".")],
+        chars(DIGIT, 1, 3),
+        maybe(seq(".", chars(DIGIT))),
+    ),
     whole(lambda text: text.count(".") == 3 and checks.ipv4(text)),
     leaks=("from 106.31.73.20 at", "访问来自179.177.214.91，", "86.121.97.248:443"),
-    passes=("127.0.0.1", "192.168.1.10", "version 1.2.3.4", "10.1.2.3", "300.1.2.3", "106.31.73.20.5", "2.10.0.1"),
+    passes=(
+        "127.0.0.1",
+        "192.168.1.10",
+        "version 1.2.3.4",
+        "10.1.2.3",
+        "300.1.2.3",
+        "106.31.73.20.5",
+        "2.10.0.1",
+    ),
     before=checks.LETTERS_AND_DIGITS + ".",
     after=checks.LETTERS_AND_DIGITS + "-",
     sure=False,
@@ -197,7 +290,9 @@ PHONE_FOLLOWED = Pattern(
     "phone",
     LOCAL,
     whole(lambda text: _phone(text) and min(map(len, re.findall("[0-9]+", text))) > 1),
-    trail=seq(chars("[ (-]", 1, 2), either(*map(any_case, ("office", "fax", "mobile", "cell", "home", "work")))),
+    trail=seq(
+        chars("[ (-]", 1, 2), either(*map(any_case, ("office", "fax", "mobile", "cell", "home", "work")))
+    ),
     leaks=("085 175 7641-Office", "781 1704 (fax)", "+47 416 60 039 mobile"),
     passes=("1,234,567 office jobs", "room 12 office", "LTM 11200-9.1 mobile cranes", "2024 mobile phones"),
     sure=False,

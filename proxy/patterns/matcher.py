@@ -1,10 +1,10 @@
 """Patterns at work on folded text: where a value may begin, how long it stays open, what it is in the end.
 
-Places are tried in their order: a place is *open* at ``start`` while the text from there is the beginning of some
-value; the character that closes it decides it. A value found ends the matter for the text it covers.
+Places are tried in their order: a place is *open* at ``start`` while the text from there is the beginning of
+some value; the character that closes it decides it. A value found ends the matter for the text it covers.
 
-May import: its own folder; re2 (google-re2) when a matcher is made. The rule that must stay true: whether a place
-is open, and what it is once closed, depends on the text up to the closing character alone.
+May import: its own folder; re2 (google-re2) when a matcher is made. The rule that must stay true: whether a
+place is open, and what it is once closed, depends on the text up to the closing character alone.
 """
 
 from __future__ import annotations

@@ -26,7 +26,13 @@ CARD = Pattern(
     chars(DIGIT, 12, 19),
     whole(checks.card),
     leaks=("card 4111111111111111.", "卡号6217000012345678907，", "347415977307943 exp", "630427373398;"),
-    passes=("4111111111111112", "1234567812345670", "0000000000000000", "41111111111111111", "x4111111111111111"),
+    passes=(
+        "4111111111111112",
+        "1234567812345670",
+        "0000000000000000",
+        "41111111111111111",
+        "x4111111111111111",
+    ),
     before=checks.LETTERS_AND_DIGITS + ".#_",
     after=checks.LETTERS_AND_DIGITS + "_",
 )
@@ -40,8 +46,18 @@ CARD_GROUPS = Pattern(
         seq(chars(DIGIT, 6), chars("[ -]"), chars(DIGIT, 10, 13)),
     ),
     whole(lambda text: _spaced(text) and checks.card(text)),
-    leaks=("Card 4111 1111 1111 1111, valid", "5500-0055-5555-5559", "3474 159773 07943", "622202 1234567890128"),
-    passes=("Order 4111 1111 1111 1112 has", "4100 4200 4300 4400", "4111-1111 1111 1111", "1234 5678 9012 3456"),
+    leaks=(
+        "Card 4111 1111 1111 1111, valid",
+        "5500-0055-5555-5559",
+        "3474 159773 07943",
+        "622202 1234567890128",
+    ),
+    passes=(
+        "Order 4111 1111 1111 1112 has",
+        "4100 4200 4300 4400",
+        "4111-1111 1111 1111",
+        "1234 5678 9012 3456",
+    ),
 )
 
 CARD_LONG_GROUPS = Pattern(
@@ -64,7 +80,12 @@ IBAN = Pattern(
         "gb82west12345698765432 and more",
         "NL91-ABNA-0417-1643-00.",
     ),
-    passes=("GB83 WEST 1234 5698 7654 32", "GB82 WEST 1234", "ab12 of these words are no account", "ZZ82WEST12345698765432"),
+    passes=(
+        "GB83 WEST 1234 5698 7654 32",
+        "GB82 WEST 1234",
+        "ab12 of these words are no account",
+        "ZZ82WEST12345698765432",
+    ),
 )
 
 CARD_CALLED = Pattern(
@@ -79,7 +100,13 @@ CARD_CALLED = Pattern(
         "my credit card 3590730093437731 has been",
         "card no. 0604 2607 0011",
     ),
-    passes=("银行卡号：6228480402564890019", "卡号 12345678", "银行卡 6228", "card 20240115 and 4242", "cc 123456789012"),
+    passes=(
+        "银行卡号：6228480402564890019",
+        "卡号 12345678",
+        "银行卡 6228",
+        "card 20240115 and 4242",
+        "cc 123456789012",
+    ),
     after=checks.LETTERS_AND_DIGITS + "-",
 )
 

@@ -22,7 +22,7 @@ _PLACEHOLDER = re.compile(
 _CODE = re.compile(
     r"^[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+$|^[A-Z][A-Z0-9_]*_[A-Z0-9_]*$|^(?:[A-Za-z]+|\d+)(?:[-_./:]+(?:[A-Za-z]+|\d+))+$"
 )
-"""A path of names (``os.environ``, ``settings.KEY_2``), a constant, or words and numbers with signs between."""
+"""A path of names (``os.environ``, ``settings.KEY_2``), a constant, or words and numbers joined by signs."""
 
 
 def _kinds(value: str) -> int:
@@ -42,20 +42,31 @@ def _trimmed(value: str) -> str:
 def _password(value: str) -> int:
     value = _trimmed(value)
     mixed = _kinds(value) >= 3 or (_kinds(value) == 2 and any(c.isdigit() for c in value))
-    good = 6 <= len(value) and mixed and checks.entropy(value) >= 2.5 and _plausible(value)
+    good = len(value) >= 6 and mixed and checks.entropy(value) >= 2.5 and _plausible(value)
     return len(value) if good else 0
 
 
 def _key(value: str) -> int:
     value = _trimmed(value)
-    drawn = checks.entropy(value) >= 3.3 and sum(c.isdigit() for c in value) >= 2 and any(c.isalpha() for c in value)
+    drawn = (
+        checks.entropy(value) >= 3.3
+        and sum(c.isdigit() for c in value) >= 2
+        and any(c.isalpha() for c in value)
+    )
     return len(value) if len(value) >= 16 and drawn and _plausible(value) else 0
 
 
 def _after(*words: Part) -> Shape:
     """One of these words and what assigns to it, in code, in a form or in a sentence."""
     sign = either(":", "=", ":=", "=>", "==", " is ", "is ", han("是"), han("为"))
-    return seq(either(*words), chars("[\"'`\\]]", 0, 2), chars(" ", 0, 2), sign, chars(" ", 0, 2), chars("[\"'`]", 0, 2))
+    return seq(
+        either(*words),
+        chars("[\"'`\\]]", 0, 2),
+        chars(" ", 0, 2),
+        sign,
+        chars(" ", 0, 2),
+        chars("[\"'`]", 0, 2),
+    )
 
 
 PASSWORD = Pattern(
@@ -63,7 +74,9 @@ PASSWORD = Pattern(
     "password",
     chars(SIGN, 6, 128),
     _password,
-    lead=_after(*map(any_case, ("password", "passwd", "pwd", "passphrase", "passcode")), han("密码"), han("口令")),
+    lead=_after(
+        *map(any_case, ("password", "passwd", "pwd", "passphrase", "passcode")), han("密码"), han("口令")
+    ),
     leaks=(
         "password: Tr0ub4dor&3",
         "DB_PASSWORD=hunter42x",
@@ -94,9 +107,17 @@ KEY = Pattern(
     chars(SIGN, 16, 200),
     _key,
     lead=_after(
-        *map(any_case, ("secret", "token", "api_key", "apikey", "api-key", "api key", "access_key", "secret_key")),
-        *map(any_case, ("private_key", "client_secret", "accountkey", "sharedaccesskey", "secret_access_key")),
-        *map(any_case, ("auth_token", "access_token", "refresh_token", "secretkey", "accesskey", "encryption_key")),
+        *map(
+            any_case,
+            ("secret", "token", "api_key", "apikey", "api-key", "api key", "access_key", "secret_key"),
+        ),
+        *map(
+            any_case, ("private_key", "client_secret", "accountkey", "sharedaccesskey", "secret_access_key")
+        ),
+        *map(
+            any_case,
+            ("auth_token", "access_token", "refresh_token", "secretkey", "accesskey", "encryption_key"),
+        ),
         *map(han, ("密钥", "令牌")),
     ),
     leaks=(
@@ -129,7 +150,11 @@ URL_PASSWORD = Pattern(
     lambda value: len(value) if _plausible(value) and value.lower() not in ("password", "pass", "pwd") else 0,
     lead=seq("://", chars("[0-9A-Za-z_.%~-]", 0, 64), ":"),
     trail=seq("@", _HOST),
-    leaks=("postgres://app:S3cretPw@db.internal:5432/app", "https://ann:pa55-w@example.org/x", "redis://:x9K2m@cache"),
+    leaks=(
+        "postgres://app:S3cretPw@db.internal:5432/app",
+        "https://ann:pa55-w@example.org/x",
+        "redis://:x9K2m@cache",
+    ),
     passes=(
         "postgres://user:password@localhost/db",
         "https://example.org:8080/@handle",

@@ -30,7 +30,12 @@ def _random(bits: float, digits: int = 1) -> Measure:
 
 
 def _token(
-    name: str, shape: Shape, leaks: tuple[str, ...], passes: tuple[str, ...], grows: str = BASE64URL, bits: float = 3.2
+    name: str,
+    shape: Shape,
+    leaks: tuple[str, ...],
+    passes: tuple[str, ...],
+    grows: str = BASE64URL,
+    bits: float = 3.2,
 ) -> Pattern:
     return Pattern(name, "api_key", shape, _random(bits), leaks, passes, grows=grows, after="")
 
@@ -51,7 +56,11 @@ GOOGLE = _token(
         seq("GOCSPX-", chars(BASE64URL, 28)),
         seq("ya29.", chars(BASE64URL, 20)),
     ),
-    leaks=("AIzaSyD4k9Qw2xR7tVbN1mZc8LpO3uHfG6jE5sA", "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", "ya29.a0AfH6SMBx7k2Q9tVw3zR"),
+    leaks=(
+        "AIzaSyD4k9Qw2xR7tVbN1mZc8LpO3uHfG6jE5sA",
+        "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",
+        "ya29.a0AfH6SMBx7k2Q9tVw3zR",
+    ),
     passes=("AIza of Google", "AIzaSyD4k9Qw2xR7", "GOCSPX-your-client-secret-goes-here"),
 )
 
@@ -67,7 +76,12 @@ GITHUB = _token(
         "github_pat_11ABCDEFG0aBcDeFgHiJkL_mNoPqRsTuVwXyZ0123456789abcd",
         "glpat-4xKq8ZtR2mW9sLpE7vYd",
     ),
-    passes=("ghp_ is the prefix", "ghp_16C7e42F292c6912E7", "ghp_xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx", "glpat-short"),
+    passes=(
+        "ghp_ is the prefix",
+        "ghp_16C7e42F292c6912E7",
+        "ghp_xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
+        "glpat-short",
+    ),
 )
 
 SLACK = _token(
@@ -75,7 +89,14 @@ SLACK = _token(
     either(
         seq("xox", chars("[abeoprs]"), "-", chars("[0-9A-Za-z-]", 20)),
         seq("xapp-", chars("[0-9]"), "-", chars("[0-9A-Za-z-]", 20)),
-        seq("hooks.slack.com/services/T", chars("[0-9A-Z]", 8, 11), "/B", chars("[0-9A-Z]", 8, 11), "/", chars(ALNUM, 20)),
+        seq(
+            "hooks.slack.com/services/T",
+            chars("[0-9A-Z]", 8, 11),
+            "/B",
+            chars("[0-9A-Z]", 8, 11),
+            "/",
+            chars(ALNUM, 20),
+        ),
     ),
     leaks=(
         "xoxb-2389471023-4529384710-KjW8sPq2LmZx",
@@ -90,14 +111,25 @@ STRIPE = _token(
         seq(chars("[sr]"), "k_", either("live", "test"), "_", chars(ALNUM, 20)),
         seq("whsec_", chars(ALNUM, 28)),
     ),
-    leaks=("sk_live_4eC39HqLyjWDarjtT1zdp7dc", "rk_test_51H8xQ2eZvKYlo2C0aB3dE4f", "whsec_9aB8cD7eF6gH5iJ4kL3mN2oP1qR0"),
-    passes=("pk_live_4eC39HqLyjWDarjtT1zdp7dc", "sk_live_", "sk_test_your_key_here", "risk_live_4eC39HqLyjWDarjtT1zd"),
+    leaks=(
+        "sk_live_4eC39HqLyjWDarjtT1zdp7dc",
+        "rk_test_51H8xQ2eZvKYlo2C0aB3dE4f",
+        "whsec_9aB8cD7eF6gH5iJ4kL3mN2oP1qR0",
+    ),
+    passes=(
+        "pk_live_4eC39HqLyjWDarjtT1zdp7dc",
+        "sk_live_",
+        "sk_test_your_key_here",
+        "risk_live_4eC39HqLyjWDarjtT1zd",
+    ),
 )
 
 MODELS = _token(
     "model-providers",
     either(
-        seq("sk-", maybe(either("proj-", "svcacct-", "admin-", "ant-api03-", "or-v1-")), chars(BASE64URL, 20)),
+        seq(
+            "sk-", maybe(either("proj-", "svcacct-", "admin-", "ant-api03-", "or-v1-")), chars(BASE64URL, 20)
+        ),
         seq("hf_", chars(ALNUM, 34)),
         seq("gsk_", chars(ALNUM, 40)),
         seq("r8_", chars(ALNUM, 37)),
@@ -108,7 +140,12 @@ MODELS = _token(
         "hf_QxKzRtBvLmNpWsDfGhJkYcTuE4a7Z9b2X8",
         "sk-7d3f1c9ab2e84f60b5a1c3d9e7f20486",
     ),
-    passes=("sk-learn-contrib-extra-packages", "sk-xxxxxxxxxxxxxxxxxxxxxxxxxxxx", "task-4fT9x2LmQ8vB7nR3kW6zP", "hf_hub_download"),
+    passes=(
+        "sk-learn-contrib-extra-packages",
+        "sk-xxxxxxxxxxxxxxxxxxxxxxxxxxxx",
+        "task-4fT9x2LmQ8vB7nR3kW6zP",
+        "hf_hub_download",
+    ),
 )
 
 PACKAGES = _token(
@@ -128,7 +165,13 @@ PACKAGES = _token(
         "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",
         "AccessKeyId: LTAI5tQ8xW2eR4mZ7kP9vB3n",
     ),
-    passes=("npm_config_registry", "SG.pdf", "LTAI is short", "shpat_", "npm_lifecycle_event_name_of_the_script_x"),
+    passes=(
+        "npm_config_registry",
+        "SG.pdf",
+        "LTAI is short",
+        "shpat_",
+        "npm_lifecycle_event_name_of_the_script_x",
+    ),
 )
 
 JWT = Pattern(
@@ -155,7 +198,7 @@ PRIVATE_KEY = Pattern(
     leaks=(
         "-----BEGIN RSA PRIVATE KEY-----\nMIIEowIBAAKCAQEAx7\nq8Zp+/1a==\n-----END RSA PRIVATE KEY-----",
         "-----BEGIN PRIVATE KEY-----\\nMIIEvQIBADANBgkqhkiG9w0BAQEF",
-        "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,0A1B\n\nb64b64b64b64b64b64",
+        "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES,0A1B\n\nb64b64b64b64b64b64",
     ),
     passes=(
         "-----BEGIN PUBLIC KEY-----\nMIIBIjANBgkqhkiG9w0BAQEF",

@@ -1,12 +1,12 @@
-r"""What a value looks like, and what its beginning looks like: two regular expressions made from one description.
+r"""What a value looks like, and what its beginning looks like: two regular expressions of one description.
 
 A stream must hold back text that could still become a value, and no other. So every shape has a twin:
 ``full`` fits a whole value, ``live`` fits everything that a value can begin with, the empty text and the
 whole value included. Both are RE2 sources over the folded bytes of ``alphabet``; nothing in them looks
 around or back, so both take linear time on any text.
 
-May import: the standard library only. The rule that must stay true: whatever ``full`` fits, ``live`` fits, and
-so does every beginning of it.
+May import: the standard library only. The rule that must stay true: whatever ``full`` fits, ``live`` fits,
+and so does every beginning of it.
 """
 
 from __future__ import annotations

@@ -2,7 +2,8 @@
 
 For a build without networks, and beside them: what a network cuts in two is whole here.
 
-May import: the standard library. The rule that must stay true: a place without a number of a house is no address.
+May import: the standard library. The rule that must stay true: a place without a number of a house is no
+address.
 """
 
 from __future__ import annotations
@@ -21,10 +22,15 @@ _STREET = (
     f"(?:{_HAN}|[0-9]){{1,10}}?(?:路|街|大道|大街|道|巷|弄|胡同|里|村|社区|小区|花园|家园|公寓|大厦|广场|新村|苑|城|中心|园)"
     "(?:[东西南北中]?[一二三四五六七八九十]?(?:段|路|街))?"
 )
-_HOUSE = f"(?:附近)?[甲乙丙丁]?{_NUMERAL}{{1,6}}(?:[-之]{_NUMERAL}{{1,5}})?(?:号院|号楼|号房|号|弄|栋|幢|座|单元|层|楼|室|房|户|组)"
+_HOUSE = (
+    f"(?:附近)?[甲乙丙丁]?{_NUMERAL}{{1,6}}(?:[-之]{_NUMERAL}{{1,5}})?"
+    "(?:号院|号楼|号房|号|弄|栋|幢|座|单元|层|楼|室|房|户|组)"
+)
 _PART = f"(?:{_HOUSE}|{_HAN}{{2,8}}?(?:小区|花园|家园|公寓|大厦|广场|苑|楼|座)|[0-9]{{2,4}}(?![0-9]))"
 _BEGINS = f"(?:(?<!{_HAN})|(?<=[在到至是为于址往寄送住家])|(?={_PROVINCES}))"
-ADDRESS = re.compile(f"{_BEGINS}(?:{_REGION}[ ,，]?){{0,5}}(?:{_STREET}[ ,，]?){{1,3}}{_HOUSE}(?:[ ,，]?{_PART}){{0,6}}")
+ADDRESS = re.compile(
+    f"{_BEGINS}(?:{_REGION}[ ,，]?){{0,5}}(?:{_STREET}[ ,，]?){{1,3}}{_HOUSE}(?:[ ,，]?{_PART}){{0,6}}"
+)
 _CUE = re.compile("[^省市区县路街号0-9]{0,10}(?:[在到至是于往住]|地址为?)")
 """What leads to an address in a sentence and is none of it."""
 
@@ -36,7 +42,15 @@ LEAKS = (
     ("请寄到上海市浦东新区世纪大道1501弄6栋302室，谢谢", "上海市浦东新区世纪大道1501弄6栋302室"),
     ("收货地址是杭州市西湖区文三路478号华星时代广场A座", "杭州市西湖区文三路478号华星时代广场A座"),
 )
-PASSES = ("我在北京市工作", "他走了三条路", "广东省的经济", "第3号文件", "2024年1月5号", "一路走好", "坐地铁2号线")
+PASSES = (
+    "我在北京市工作",
+    "他走了三条路",
+    "广东省的经济",
+    "第3号文件",
+    "2024年1月5号",
+    "一路走好",
+    "坐地铁2号线",
+)
 
 
 def addresses(text: str) -> Iterator[tuple[int, int]]:

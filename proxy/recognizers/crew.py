@@ -1,7 +1,7 @@
 """Who reads: this process, or several that share the texts between them.
 
-May import: ``proxy.errors`` and this room. The rule that must stay true: what is found does not depend on how many
-processes read.
+May import: ``proxy.errors`` and this room. The rule that must stay true: what is found does not depend on
+how many processes read.
 """
 
 from __future__ import annotations
@@ -82,7 +82,9 @@ class Crew:
             waiting = [self._pool.submit(_read, what, share) for share in _shares(texts)]
             return [hits for share in waiting for hits in share.result()]
         except BrokenProcessPool:
-            raise ConfigError("a worker process ended by itself: too little memory? Try fewer --workers") from None
+            raise ConfigError(
+                "a worker process ended by itself: too little memory? Try fewer --workers"
+            ) from None
 
 
 def _shares(texts: Sequence[str]) -> list[list[str]]:

@@ -32,18 +32,65 @@ def _names() -> Mapping[str, str]:
 
 _WEAK = frozenset(
     (
-        "id", "ids", "no", "number", "num", "code", "value", "text", "ref", "reference", "hash", "key",
+        "id",
+        "ids",
+        "no",
+        "number",
+        "num",
+        "code",
+        "value",
+        "text",
+        "ref",
+        "reference",
+        "hash",
+        "key",
     )
 )
 """Last words that say nothing without the word before them."""
 
 _PARENTS = frozenset(
     (
-        "customer", "client", "user", "person", "contact", "employee", "patient", "member", "owner",
-        "holder", "recipient", "sender", "passenger", "guest", "author", "applicant", "borrower",
-        "tenant", "student", "teacher", "doctor", "agent", "manager", "driver", "beneficiary", "insured",
-        "profile", "spouse", "parent", "客户", "用户", "联系人", "员工", "患者", "会员", "收件人", "寄件人", "乘客", "学生",
-        "老师", "申请人",
+        "customer",
+        "client",
+        "user",
+        "person",
+        "contact",
+        "employee",
+        "patient",
+        "member",
+        "owner",
+        "holder",
+        "recipient",
+        "sender",
+        "passenger",
+        "guest",
+        "author",
+        "applicant",
+        "borrower",
+        "tenant",
+        "student",
+        "teacher",
+        "doctor",
+        "agent",
+        "manager",
+        "driver",
+        "beneficiary",
+        "insured",
+        "profile",
+        "spouse",
+        "parent",
+        "客户",
+        "用户",
+        "联系人",
+        "员工",
+        "患者",
+        "会员",
+        "收件人",
+        "寄件人",
+        "乘客",
+        "学生",
+        "老师",
+        "申请人",
     )
 )
 """What an object is called whose ``name`` is that of a person."""
@@ -86,7 +133,9 @@ def entity_of(path: Sequence[str], *, personal: bool = False) -> str | None:
         return None  # the number of the record itself
     if last in _WEAK:
         last = f"{_singular(before)}_{last}"
-        return _names().get(last) or _ending(last) or ("identifier" if last.endswith(("_id", "_ids")) else None)
+        return (
+            _names().get(last) or _ending(last) or ("identifier" if last.endswith(("_id", "_ids")) else None)
+        )
     found = _ending(last)
     if found is None and last.endswith(("_id", "_ids", "_uuid")):
         return "identifier"
@@ -95,7 +144,16 @@ def entity_of(path: Sequence[str], *, personal: bool = False) -> str | None:
 
 _GROUPS = _PARENTS | frozenset(
     (
-        "data", "record", "records", "row", "rows", "item", "items", "result", "results", "users",
+        "data",
+        "record",
+        "records",
+        "row",
+        "rows",
+        "item",
+        "items",
+        "result",
+        "results",
+        "users",
         "customers",
     )
 )

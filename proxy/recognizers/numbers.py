@@ -1,8 +1,8 @@
 """Order, account, employee and tracking numbers: no rule knows their shape, but a training set shows it.
 
 A number is known by the field it stands in or by the word before it ("order #W1006327", "工号 E20391"). Where
-several share a shape (the same letters and signs around as many digits), the shape is learned, and whatever has it
-is taken for such a number, with or without the word.
+several share a shape (the same letters and signs around as many digits), the shape is learned, and whatever
+has it is taken for such a number, with or without the word.
 
 May import: ``proxy.patterns`` and the standard library; re2 inside functions. The rule that must stay true: a
 shape of digits alone is never learned, since prices, dates and counts have it as well.
@@ -38,7 +38,9 @@ def _digits(least: int, value: str) -> int:
     return len(kept) if sum("0" <= c <= "9" for c in kept) >= least else 0
 
 
-def _number(name: str, entity: str, words: str, chinese: str, leaks: tuple[str, ...], passes: tuple[str, ...]) -> Pattern:
+def _number(
+    name: str, entity: str, words: str, chinese: str, leaks: tuple[str, ...], passes: tuple[str, ...]
+) -> Pattern:
     return Pattern(
         name,
         entity,

@@ -1,7 +1,7 @@
 """Cuts texts into sentences for the networks, so that what stands in many documents is read once.
 
-May import: the standard library. The rule that must stay true: the pieces of a text, put together, are the text;
-a name, or an address on several lines, is not cut.
+May import: the standard library. The rule that must stay true: the pieces of a text, put together, are the
+text; a name, or an address on several lines, is not cut.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ _END = re.compile(
     r"|\n[ \t]*\n+"
     r"|(?<=[。！？；])\s*"
 )
-_SHORT = re.compile(r"(?:^|[\s(])(?:[A-Z]|Mr|Mrs|Ms|Dr|Prof|St|Ave|Apt|Ste|Rd|Blvd|Inc|Ltd|Co|Jr|Sr|No|vs|etc|e\.g|i\.e)[.]$")
+_SHORT = re.compile(
+    r"(?:^|[\s(])(?:[A-Z]|Mr|Mrs|Ms|Dr|Prof|St|Ave|Apt|Ste|Rd|Blvd|Inc|Ltd|Co|Jr|Sr|No|vs|etc|e\.g|i\.e)[.]$"
+)
 
 
 def pieces(text: str) -> Iterator[str]:

@@ -1,12 +1,12 @@
 """Presidio's AnalyzerEngine as the frame in which all pattern recognizers read a training set.
 
-Ours are recognizers of Presidio's kind: the shared patterns, Chinese addresses, numbers beside the word for them. Of
-Presidio's own those are taken that see more than ours do: telephone numbers by the numbering plans of many
-countries, and e-mail addresses with letters of any script. It runs on a blank spaCy pipeline: no model is
-loaded, and nothing is looked up on a network.
+Ours are recognizers of Presidio's kind: the shared patterns, Chinese addresses, numbers beside the word for
+them. Of Presidio's own those are taken that see more than ours do: telephone numbers by the numbering plans
+of many countries, and e-mail addresses with letters of any script. It runs on a blank spaCy pipeline: no
+model is loaded, and nothing is looked up on a network.
 
-May import: ``proxy.patterns`` and this room; presidio_analyzer, spacy and tldextract inside functions. The rule
-that must stay true: what is found in a text does not depend on the texts read with it.
+May import: ``proxy.patterns`` and this room; presidio_analyzer, spacy and tldextract inside functions. The
+rule that must stay true: what is found in a text does not depend on the texts read with it.
 """
 
 from __future__ import annotations
@@ -34,6 +34,11 @@ _OWN_NAMES = {"EMAIL_ADDRESS": "email", "PHONE_NUMBER": "phone"}
 _NUMBER = re.compile(r"(?<![\w.#/+-])(?:\+|\((?=\d{1,6}\)))?\d(?:[ ).-]{0,2}\(?\d){6,14}(?![\w/-]|[.,]\d)")
 """What may be a telephone number; not a row of digits alone, which an order number is as well."""
 _SEPARATED = re.compile(r"[ ().+-]")
+_AMOUNT_OR_DATE = re.compile(
+    r"\d{1,3}(?:[ .]\d{3})+"
+    r"|(?:19|20)\d\d[-./ ]\d\d?[-./ ]\d\d?(?: .*)?"
+    r"|\d\d?[-./]\d\d?[-./](?:19|20)\d\d(?: .*)?"
+)
 
 
 class Hit(NamedTuple):
@@ -64,8 +69,11 @@ class Frame:
                 place += len(texts[number]) + len(BETWEEN)
             for hit in self._analyze(BETWEEN.join(texts[number] for number in numbers)):
                 at = bisect_right(starts, hit.start) - 1
-                if hit.end - starts[at] <= len(texts[numbers[at]]):
-                    found[numbers[at]].append(Hit(hit.entity, hit.start - starts[at], hit.end - starts[at]))
+                end = min(
+                    hit.end - starts[at], len(texts[numbers[at]])
+                )  # a key grows over what stands between
+                if hit.start - starts[at] < end:
+                    found[numbers[at]].append(Hit(hit.entity, hit.start - starts[at], end))
         return found
 
     def _long(self, text: str) -> list[Hit]:
@@ -81,7 +89,9 @@ class Frame:
             return []
         results = self._engine.analyze(text, _LANGUAGE, entities=self._entities)
         own = [Hit(r.entity_type, r.start, r.end) for r in results if r.entity_type not in _OWN_NAMES]
-        theirs = [Hit(_OWN_NAMES[r.entity_type], r.start, r.end) for r in results if r.entity_type in _OWN_NAMES]
+        theirs = [
+            Hit(_OWN_NAMES[r.entity_type], r.start, r.end) for r in results if r.entity_type in _OWN_NAMES
+        ]
         return _outermost(own + [hit for hit in theirs if not _touches(hit, own)])
 
 
@@ -109,7 +119,9 @@ def analyzer(patterns: Sequence[Pattern] = (*PATTERNS, *NUMBERS)) -> Any:
         def __init__(self) -> None:
             super().__init__(0.0, 0.0, 0, 0)
 
-        def enhance_using_context(self, text: str, raw_results: list[Any], *rest: Any, **more: Any) -> list[Any]:
+        def enhance_using_context(
+            self, text: str, raw_results: list[Any], *rest: Any, **more: Any
+        ) -> list[Any]:
             return raw_results
 
     class Patterns(EntityRecognizer):  # type: ignore[misc]
@@ -148,7 +160,7 @@ def analyzer(patterns: Sequence[Pattern] = (*PATTERNS, *NUMBERS)) -> Any:
         def analyze(self, text: str, entities: list[str], nlp_artifacts: Any = None) -> list[Any]:
             found = []
             for number in _NUMBER.finditer(text):
-                if _SEPARATED.search(number[0]):
+                if _SEPARATED.search(number[0]) and not _AMOUNT_OR_DATE.fullmatch(number[0]):
                     for result in super().analyze(number[0], entities, nlp_artifacts):
                         result.start += number.start()
                         result.end += number.start()

@@ -1,10 +1,10 @@
 """Structured records: what a field holds is known from its name, where no recogniser would see it.
 
-Fields come as (dotted path, value): of a record, a row, a tool's result, or JSON that stands in a text. Parts of a
-name and of an address are values by themselves and together.
+Fields come as (dotted path, value): of a record, a row, a tool's result, or JSON that stands in a text.
+Parts of a name and of an address are values by themselves and together.
 
-May import: the standard library, orjson, ``proxy.types`` and this room. The rule that must stay true: no depth or
-size of a record breaks the build; JSON that cannot be read is text like any other.
+May import: the standard library, orjson, ``proxy.types`` and this room. The rule that must stay true: no
+depth or size of a record breaks the build; JSON that cannot be read is text like any other.
 """
 
 from __future__ import annotations
@@ -27,25 +27,84 @@ MOST_JSON = 64
 
 _NOTHING = frozenset(
     (
-        "none", "null", "nil", "n/a", "na", "nan", "unknown", "undefined", "true", "false", "yes", "no", "-",
-        "--", "tbd", "test", "default", "无", "暂无", "未知", "空", "否", "是", "不详",
+        "none",
+        "null",
+        "nil",
+        "n/a",
+        "na",
+        "nan",
+        "unknown",
+        "undefined",
+        "true",
+        "false",
+        "yes",
+        "no",
+        "-",
+        "--",
+        "tbd",
+        "test",
+        "default",
+        "无",
+        "暂无",
+        "未知",
+        "空",
+        "否",
+        "是",
+        "不详",
     )
 )
 """What stands in a field that holds nothing."""
-_PERSONAL = frozenset(("email", "phone", "cn_id", "us_ssn", "date_of_birth", "passport", "address", "employee"))
+_PERSONAL = frozenset(
+    ("email", "phone", "cn_id", "us_ssn", "date_of_birth", "passport", "address", "employee")
+)
 _GIVEN = frozenset(("first_name", "given_name", "fname", "forename"))
 _FAMILY = frozenset(("last_name", "family_name", "surname", "lname"))
-_DIGITS = {"phone": 5, "card": 4, "cn_id": 15, "us_ssn": 9, "iban": 10, "tracking": 4, "order": 3, "bank_account": 4}
+_DIGITS = {
+    "phone": 5,
+    "card": 4,
+    "cn_id": 15,
+    "us_ssn": 9,
+    "iban": 10,
+    "tracking": 4,
+    "order": 3,
+    "bank_account": 4,
+}
 """Digits that a value of a kind must have."""
-_NUMBERED = frozenset(("account", "employee", "identifier", "order", "tracking", "licence", "national_id", "passport"))
+_NUMBERED = frozenset(
+    ("account", "employee", "identifier", "order", "tracking", "licence", "national_id", "passport")
+)
 
 _LARGE = (
-    "country", "国家", "province", "state", "省份", "省", "city", "town", "城市", "市", "district", "county",
-    "区县", "区", "县",
+    "country",
+    "国家",
+    "province",
+    "state",
+    "省份",
+    "省",
+    "city",
+    "town",
+    "城市",
+    "市",
+    "district",
+    "county",
+    "区县",
+    "区",
+    "县",
 )
 """Places of an address, the large before the small, as a Chinese address has them."""
 _ZIP = ("zip", "zip_code", "zipcode", "postal_code", "postcode", "post_code")
-_LINES = ("address", "street", "street_address", "address_line", "addr", "suite", "apartment", "详细地址", "街道", "地址")
+_LINES = (
+    "address",
+    "street",
+    "street_address",
+    "address_line",
+    "addr",
+    "suite",
+    "apartment",
+    "详细地址",
+    "街道",
+    "地址",
+)
 
 
 def values_of(fields: Iterable[tuple[str, str]]) -> Iterator[Value]:

@@ -1,4 +1,4 @@
-"""Names in single sentences, for answers as they come: what a detector is given where a policy asks for names.
+"""Names in single sentences, for answers as they come: given to a detector where a policy asks for names.
 
 May import: this room. The rule that must stay true: whoever calls does so off the event loop, for a sentence
 takes milliseconds.

@@ -1,11 +1,11 @@
 """Every value that can be known of a training set: patterns, networks and field names together.
 
-Strategy. The distinct texts of a batch go through Presidio's frame, its distinct sentences through the networks, each
-once in a run; what was read lately is remembered. Fields of records, and JSON inside texts, name their values.
-Numbers known so teach shapes, with which the texts are searched again.
+Strategy. The distinct texts of a batch go through Presidio's frame, its distinct sentences through the
+networks, each once in a run; what was read lately is remembered. Fields of records, and JSON inside texts,
+name their values. Numbers known so teach shapes, with which the texts are searched again.
 
-May import: the ground floor and this room. The rule that must stay true: a recognizer that fails stops the build,
-with the document it failed on; no value is left out in silence, and no text is in a message.
+May import: the ground floor and this room. The rule that must stay true: a recognizer that fails stops the
+build, with the document it failed on; no value is left out in silence, and no text is in a message.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ FINDS = ENTITIES | frozenset(KINDS) | LEARNED | NAMED
 """The entities that can be asked for."""
 
 _REMEMBERED = 20_000_000
-"""Characters of texts, and of sentences, whose values are remembered: what a set repeats is seldom far away."""
+"""Characters of texts, and of sentences, whose values are remembered: what is repeated is seldom far away."""
 
 ReadTexts = Callable[[Sequence[str]], list[list[Hit]]]
 
@@ -47,13 +47,15 @@ class ValueFinder:
         *,
         gpu: bool | None = None,
     ) -> None:
-        """``entities``: those to find; None: all. ``ner``: whether networks read names. ``workers``: processes.
+        """``entities``: those to find; None: all. ``ner``: networks read names. ``workers``: processes.
 
         Raises ``ConfigError`` for an entity that does not exist and for models that cannot be opened.
         """
         unknown = sorted(set(entities or ()) - FINDS)
         if unknown:
-            raise ConfigError(f"--entities {', '.join(unknown)}: not known; these are: {', '.join(sorted(FINDS))}")
+            raise ConfigError(
+                f"--entities {', '.join(unknown)}: not known; these are: {', '.join(sorted(FINDS))}"
+            )
         self._wanted = frozenset(FINDS if entities is None else entities)
         self._ner = ner and not self._wanted.isdisjoint(KINDS)
         self._crew = Crew(workers, ner=self._ner, gpu=gpu)
@@ -82,7 +84,7 @@ class ValueFinder:
         self._crew.close()
 
     def learn(self, documents: Iterable[Document]) -> None:
-        """Learn the shapes of numbers ahead of :meth:`find`, which otherwise knows those of earlier batches."""
+        """Learn the shapes of numbers ahead of :meth:`find`, which else knows those of earlier batches."""
         for document in documents:
             for value in self._named(document):
                 self._learned.teach(value.entity, value.text)
@@ -97,7 +99,9 @@ class ValueFinder:
             found = self._find(documents)
         except ProxyError:
             raise
-        except Exception as error:  # whatever a recognizer raises: the build must not go on without its values
+        except (
+            Exception
+        ) as error:  # whatever a recognizer raises: the build must not go on without its values
             raise self._failure(documents, error) from error
         self.seconds += time.perf_counter() - began
         self.characters += sum(len(text) for document in documents for text in document.texts)
@@ -132,7 +136,9 @@ class ValueFinder:
         for piece in cut:
             for hit in sentences[piece]:
                 moved = Hit(hit.entity, hit.start + at, hit.end + at)
-                if hit.entity in self._wanted and not any(h.start <= moved.start and moved.end <= h.end for h in hits):
+                if hit.entity in self._wanted and not any(
+                    h.start <= moved.start and moved.end <= h.end for h in hits
+                ):
                     found.append(moved)
             at += len(piece)
         for sighting in self._learned.find(text):
@@ -158,8 +164,8 @@ class ValueFinder:
                 where = document.id
                 break
         return ConfigError(
-            f"{where}: a recognizer failed ({type(error).__name__}), so its values are not known and no index is "
-            "written. --entities leaves recognizers out, --no-ner the networks"
+            f"{where}: a recognizer failed ({type(error).__name__}), so its values are not known and no index "
+            "is written. --entities leaves recognizers out, --no-ner the networks"
         )
 
 
@@ -174,7 +180,9 @@ class _Memory:
     def read(self, texts: Sequence[str]) -> dict[str, Sequence[Hit]]:
         """The hits of each text (all distinct)."""
         new = [text for text in texts if text not in self._known]
-        fresh: dict[str, Sequence[Hit]] = dict(zip(new, map(tuple, self._read(new)), strict=True)) if new else {}
+        fresh: dict[str, Sequence[Hit]] = (
+            dict(zip(new, map(tuple, self._read(new)), strict=True)) if new else {}
+        )
         found = {text: fresh[text] if text in fresh else self._known[text] for text in texts}
         self._known.update(fresh)
         self._size += sum(map(len, fresh))

@@ -23,6 +23,11 @@ class ValueNode(Protocol):
         """The numbers of the values that end here; long ones also after every ``ACTS`` letters."""
         ...
 
+    @property
+    def last(self) -> bool:
+        """Whether no value goes on from here."""
+        ...
+
     def __getitem__(self, letter: str, /) -> ValueNode | None:
         """Where one more letter leads; None where no value goes on so."""
         ...

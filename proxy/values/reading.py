@@ -51,16 +51,19 @@ class Glyph(NamedTuple):
     digit: str = ""
 
 
-def _words_meet() -> tuple[tuple[bool, ...], ...]:
-    """For each two kinds: whether a word may end after the first and one may begin with the second."""
-    table = [[True] * 6 for _ in range(6)]
-    table[DIGIT][DIGIT] = False
-    for first, second in ((LOWER, LOWER), (UPPER, UPPER), (UPPER, LOWER)):  # "johnSmith" is two words
-        table[first][second] = False
-    return tuple(tuple(row) for row in table)
+_WITHIN = ((DIGIT, DIGIT), (LOWER, LOWER), (UPPER, UPPER), (UPPER, LOWER))  # "johnSmith" is two words
+_ON = ((DIGIT, LOWER), (DIGIT, UPPER))
 
 
-MEETS = _words_meet()
+def _table(*without: tuple[int, int]) -> tuple[tuple[bool, ...], ...]:
+    return tuple(tuple((one, other) not in without for other in range(6)) for one in range(6))
+
+
+BEGINS = _table(*_WITHIN)
+"""For the kinds of two neighbours: whether a word may begin with the second."""
+
+ENDS = _table(*_WITHIN, *_ON)
+"""Whether a word may end with the first: a number goes on with a letter, as in 12ab."""
 
 
 def read(character: str) -> Glyph:

@@ -1,4 +1,4 @@
-"""What stands in ``deploy/``: dashboards, rules and the names in their PromQL, and the names that we export."""
+"""What stands in ``deploy/``: dashboards, rules and the names in their PromQL; and what we export."""
 
 from __future__ import annotations
 

@@ -67,7 +67,7 @@ def test_every_exported_metric_is_on_a_dashboard() -> None:
 
 @every
 def test_labels_and_their_values_exist(each: Asked) -> None:
-    """A matcher names a label of its series, and values that the label can have: a typo would match nothing."""
+    """A matcher names a label of its series and values that it can have: a typo would match nothing."""
     for matcher in matchers(each.expr):
         labels = labels_of(matcher.name)
         assert labels is not None
@@ -135,7 +135,7 @@ def test_variables_are_declared(board: dict[str, Any]) -> None:
 
 
 def test_dashboards_are_provisioned() -> None:
-    """Each dashboard has an id and a title of its own; Grafana reads the folder, and the source they ask for."""
+    """Each dashboard has its own id and title; Grafana is given the folder and the source they ask for."""
     uids = [board["uid"] for board in dashboards().values()]
     titles = [board["title"] for board in dashboards().values()]
     assert len(set(uids)) == len(set(titles)) == 3

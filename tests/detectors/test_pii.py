@@ -1,4 +1,4 @@
-"""proxy/detectors/pii.py: unknown personal data is found in the stream, whatever the cutting, and held briefly."""
+"""proxy/detectors/pii.py: unknown personal data is found in the stream, whatever the cutting."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_the_stream_finds_what_the_rules_find_in_the_whole_text(text: str, piece
 @given(texts, sizes)
 @settings(max_examples=150, deadline=None)
 def test_what_is_only_counted_is_never_held(text: str, pieces: Sequence[int]) -> None:
-    """A role for which nothing would be stopped waits for nothing, and the count does not depend on the cutting."""
+    """Where nothing would be stopped nothing waits, and the count does not depend on the cutting."""
     one, settled = run_scanner(lambda: WATCHING.scanner(view()), list(text))
     assert settled == list(range(1, len(text) + 1))
     assert run_scanner(lambda: WATCHING.scanner(view()), cut(text, pieces)) == (one, settled)
@@ -168,7 +168,7 @@ def test_part_of_the_callers_words_frees_no_short_value() -> None:
 
 
 def test_findings_hold_no_text_and_a_keyed_mark() -> None:
-    """The same value has the same mark under one key, another under another key, and the mark is not the value."""
+    """The same value has the same mark under one key, and another under another key."""
     first, second = scan(ALL, "ann@example.com, ANN@example.com ")
     other = scan(PiiDetector(seed=7), "ann@example.com ")[0]
     assert first.fingerprint == second.fingerprint != other.fingerprint

@@ -7,9 +7,20 @@ from hypothesis import strategies as st
 from proxy.patterns import PATTERNS
 
 VALUES = tuple(text for pattern in PATTERNS for text in (*pattern.leaks, *pattern.passes))
-BITS = tuple("0123456789aAbBEeXxkKsS+-()@.:/_ =\"'\n\t京密码是号·\u200b，é") + (
+BITS = (
+    *"0123456789aAbBEeXxkKsS+-()@.:/_ =\"'\n\t京密码是号·\u200b，é",
     *("4111", " 1111", "sk-", "eyJ", "AKIA", "GB82", "password: ", "1381234", "://", "-----BEGIN ", "110105"),
-    *("ann@", "example.com", "PRIVATE KEY-----", "\n" * 3, " and the ", "护照", "x" * 70, "7" * 30, "A1b2C3d4"),
+    *(
+        "ann@",
+        "example.com",
+        "PRIVATE KEY-----",
+        "\n" * 3,
+        " and the ",
+        "护照",
+        "x" * 70,
+        "7" * 30,
+        "A1b2C3d4",
+    ),
 )
 
 texts = st.lists(st.sampled_from(VALUES + BITS), max_size=14).map("".join)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -45,4 +47,4 @@ def test_values_come_in_order_and_do_not_overlap(text: str) -> None:
     """Each value ends before the next begins."""
     spans = [(found.opened, found.start, found.end) for found in ALL.find(text)]
     assert all(opened <= start < end for opened, start, end in spans)
-    assert all(first[2] <= second[0] for first, second in zip(spans, spans[1:], strict=False))
+    assert all(first[2] <= second[0] for first, second in pairwise(spans))

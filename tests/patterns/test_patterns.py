@@ -11,8 +11,8 @@ from proxy.policy.model import MASKS
 
 ALL = Matcher(PATTERNS)
 BENIGN = """
-On 2024-01-15 at 12:30:45 version 3.11.7 of the library was released; it costs $1,299.00 or €15.50 (about 8.5 %).
-See RFC 8259, ISO 27001:2013, section 4.2.1 and pages 112-118. ISBN 978-3-16-148410-0. The ratio is 1.6180339887.
+On 2024-01-15 at 12:30:45 version 3.11.7 of the library was released; it costs $1,299.00 or €15.50 (8.5 %).
+See RFC 8259, ISO 27001:2013, section 4.2.1 and pages 112-118. ISBN 978-3-16-148410-0. Ratio 1.6180339887.
 In 1999, 2000, 2001 and 2002 the figures were 4100 4200 4300 4400, then 12 000, 13 500 and 1 234 567 units.
 git commit 9fceb02d0ae598e95dc970b74767f19372d61af8, uuid 123e4567-e89b-12d3-a456-426614174000, sha1 and md5.
 for i in range(10): token = tokenizer.next(); password = getpass.getpass(); secret_key = settings.SECRET_KEY
@@ -67,7 +67,10 @@ def test_the_value_is_cut_out_exactly(text: str, value: str, entity: str) -> Non
 def test_a_longer_number_wins() -> None:
     """Of the values that may begin at one place the longest valid one is it."""
     text = "6217 0000 1234 5678 907 and 4111 1111 1111 1111 123"
-    assert [text[f.start : f.end] for f in ALL.find(text)] == ["6217 0000 1234 5678 907", "4111 1111 1111 1111"]
+    assert [text[f.start : f.end] for f in ALL.find(text)] == [
+        "6217 0000 1234 5678 907",
+        "4111 1111 1111 1111",
+    ]
 
 
 def test_names_of_rules_and_entities() -> None:
@@ -75,4 +78,4 @@ def test_names_of_rules_and_entities() -> None:
     names = [pattern.name for pattern in PATTERNS]
     assert len(set(names)) == len(names)
     assert all(re.fullmatch("[a-z][a-z0-9_]*", entity) for entity in ENTITIES)
-    assert ENTITIES <= MASKS.keys()
+    assert MASKS.keys() >= ENTITIES

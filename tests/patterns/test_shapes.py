@@ -27,7 +27,9 @@ SHAPES = {
 @given(data=st.data())
 def test_live_fits_the_beginnings_and_only_these(shape: Shape, data: st.DataObject) -> None:
     """Compared with all that the shape fits, spelt out."""
-    whole = data.draw(st.from_regex(re.compile(shape.full), fullmatch=True, alphabet=st.sampled_from("aAbB01-.")))
+    whole = data.draw(
+        st.from_regex(re.compile(shape.full), fullmatch=True, alphabet=st.sampled_from("aAbB01-."))
+    )
     assert len(whole) <= shape.longest
     for end in range(len(whole) + 1):
         assert re.fullmatch(shape.live, whole[:end])

@@ -91,7 +91,7 @@ def test_masks() -> None:
         {"finding": "pii/phone", "action": "redact", "mask": "<tel>"},
         {"finding": "pii/*", "action": "redact"},
     )
-    masks = [policy.decide(found("pii", each), "guest").mask for each in ("phone", "email", "person", "unheard")]
+    masks = [policy.decide(found("pii", each), "guest").mask for each in ("phone", "email", "person", "new")]
     assert masks == ["<tel>", "[EMAIL]", "[PERSON]", "[REDACTED]"]
 
 

@@ -45,8 +45,28 @@ HOLDS = {
     "_key": "identifier",
 }
 HOLDS_NOTHING = (
-    *("email_count", "phone_verified", "items.0.name", "product.name", "price", "status", "name", "0", "", "id"),
-    *("order_status", "address_type", "is_customer", "created_at", "description", "messages.0.content", "价格", "备注"),
+    *(
+        "email_count",
+        "phone_verified",
+        "items.0.name",
+        "product.name",
+        "price",
+        "status",
+        "name",
+        "0",
+        "",
+        "id",
+    ),
+    *(
+        "order_status",
+        "address_type",
+        "is_customer",
+        "created_at",
+        "description",
+        "messages.0.content",
+        "价格",
+        "备注",
+    ),
 )
 
 

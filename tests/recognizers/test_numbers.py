@@ -43,7 +43,16 @@ def test_fewer_teach_nothing() -> None:
 
 def test_a_shape_with_names_in_it() -> None:
     """The letters may differ where signs hold the shape together and there are enough of them."""
-    names = ("ann_brown", "bo_li", "carla_kim", "dan_moore", "eve_silva", "finn_kovacs", "gus_lee", "hal_santos")
+    names = (
+        "ann_brown",
+        "bo_li",
+        "carla_kim",
+        "dan_moore",
+        "eve_silva",
+        "finn_kovacs",
+        "gus_lee",
+        "hal_santos",
+    )
     numbers = taught("account", *(f"{name}_{1000 + n}" for n, name in enumerate(names)))
     assert len(names) == ENOUGH_LOOSE
     assert found(numbers, "for zoe_zimmer_9999 and snake_case_name_1") == [("account", "zoe_zimmer_9999")]

@@ -13,7 +13,13 @@ from proxy.types import Value
 
 USER = {
     "name": {"first_name": "Noah", "last_name": "Brown"},
-    "address": {"address1": "98 Sunset Drive", "address2": "Suite 25", "city": "Denver", "state": "CO", "zip": "80279"},
+    "address": {
+        "address1": "98 Sunset Drive",
+        "address2": "Suite 25",
+        "city": "Denver",
+        "state": "CO",
+        "zip": "80279",
+    },
     "email": "noah.b@example.com",
     "payment_methods": {"card_7815826": {"source": "card", "last_four": "9212", "id": "card_7815826"}},
     "orders": ["#W7678072"],
@@ -107,7 +113,14 @@ def test_json_in_texts(text: str) -> None:
 
 def test_text_that_is_no_json() -> None:
     """Braces alone are nothing, and what cannot be read is left to the other recognizers."""
-    for text in ('{"email": "a@', "{ not json }", "[[[[", "{}" * 500, "{'email': 'a@example.com'}", "no braces"):
+    for text in (
+        '{"email": "a@',
+        "{ not json }",
+        "[[[[",
+        "{}" * 500,
+        "{'email': 'a@example.com'}",
+        "no braces",
+    ):
         assert list(values_of(json_fields(text))) == []
 
 

@@ -30,13 +30,21 @@ def test_patterns_fields_and_json_together(finder: ValueFinder) -> None:
     (values,) = finder.find(
         [document("Write to ann@example.com, ann@example.com.", call, fields=(("email", "ann@example.com"),))]
     )
-    assert values == [Value("email", "ann@example.com"), Value("person", "Bo Li"), Value("phone", "13812345678")]
+    assert values == [
+        Value("email", "ann@example.com"),
+        Value("person", "Bo Li"),
+        Value("phone", "13812345678"),
+    ]
 
 
 def test_documents_keep_their_own_values(finder: ValueFinder) -> None:
     """The same sentence in several documents is a value of each; nothing else crosses."""
     first, second, third = finder.find(
-        [document("Card 4111 1111 1111 1111.", "x"), document("nothing", number=2), document("Card 4111 1111 1111 1111.")]
+        [
+            document("Card 4111 1111 1111 1111.", "x"),
+            document("nothing", number=2),
+            document("Card 4111 1111 1111 1111."),
+        ]
     )
     assert first == third == [Value("card", "4111 1111 1111 1111")]
     assert second == []
@@ -80,7 +88,9 @@ def test_chosen_entities() -> None:
     """Only these are found; an unknown one is a clear error that lists the known."""
     text = "ann@example.com, 4111 1111 1111 1111"
     finder = ValueFinder(["card"], ner=False)
-    assert finder.find([document(text, fields=(("email", "bo@example.com"),))]) == [[Value("card", "4111 1111 1111 1111")]]
+    assert finder.find([document(text, fields=(("email", "bo@example.com"),))]) == [
+        [Value("card", "4111 1111 1111 1111")]
+    ]
     with pytest.raises(ConfigError, match=r"--entities crad: not known; these are: .*card.*"):
         ValueFinder(["crad"])
 
@@ -99,7 +109,9 @@ def test_networks_are_not_opened_where_nothing_asks_for_names(monkeypatch: pytes
 def test_names_in_both_languages() -> None:
     """With the networks people, places, addresses and organisations are found, beside what patterns find."""
     finder = ValueFinder()
-    english = "My name is Margaret Thornton, I live at 48 Willow Lane, Springfield, IL 62704. Mail m.t@example.com."
+    english = (
+        "My name is Margaret Thornton, I live at 48 Willow Lane, Springfield, IL 62704. Mail m.t@example.com."
+    )
     chinese = "我叫陈建国，请把快递寄到上海市浦东新区张江路88号3号楼502室，电话13812345678。"
     first, second = finder.find([document(english), document(chinese)])
     assert Value("person", "Margaret Thornton") in first
@@ -114,7 +126,8 @@ def test_names_in_both_languages() -> None:
 def test_several_processes_find_the_same(finder: ValueFinder) -> None:
     """The values do not depend on how many processes read."""
     documents = [
-        document(f"Customer {n}: c{n}@example.com, {'words ' * 2000}", "4111 1111 1111 1111", number=n) for n in range(12)
+        document(f"Customer {n}: c{n}@example.com, {'words ' * 2000}", "4111 1111 1111 1111", number=n)
+        for n in range(12)
     ]
     with ValueFinder(ner=False, workers=2) as shared:
         assert shared.find(documents) == finder.find(documents)
@@ -131,14 +144,16 @@ def test_a_recognizer_that_raises_names_the_document(monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(Frame, "read", broken)
     with pytest.raises(ConfigError) as refused:
-        ValueFinder(ner=False).find([document("fine"), document("poison", number=2), document("ok", number=3)])
+        ValueFinder(ner=False).find(
+            [document("fine"), document("poison", number=2), document("ok", number=3)]
+        )
     message = str(refused.value)
     assert message.startswith("set.jsonl:2: a recognizer failed (RuntimeError)")
     assert "poison" not in message
 
 
 def test_odd_documents(finder: ValueFinder) -> None:
-    """No text, huge texts, control characters, lone surrogates and deep JSON are read or left, never fatal."""
+    """No text, huge texts, control characters, lone surrogates and deep JSON are never fatal."""
     odd = ["", " ", "\x00\x1e\x1f", "\ud800 ann@example.com", "[" * 1000, "{" * 5000, "\u202e", "a" * 300_000]
     values = finder.find([document(), document(*odd)])
     assert values == [[], [Value("email", "ann@example.com")]]

@@ -7,10 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proxy.values.reading import (
+    BEGINS,
     DIGIT,
+    ENDS,
     LOOSE,
     LOWER,
-    MEETS,
     SEPARATOR,
     UNSEEN,
     UPPER,
@@ -80,12 +81,14 @@ def test_kinds(character: str, kind: int) -> None:
     assert read(character).kind == kind
 
 
-def test_where_words_meet() -> None:
+def test_where_words_begin_and_end() -> None:
     """Not between two digits, nor inside a word; between a small letter and a capital, and beside Han."""
     inside = [(DIGIT, DIGIT), (LOWER, LOWER), (UPPER, UPPER), (UPPER, LOWER)]
     for first in (SEPARATOR, LOOSE, DIGIT, LOWER, UPPER):
         for second in (SEPARATOR, LOOSE, DIGIT, LOWER, UPPER):
-            assert MEETS[first][second] == ((first, second) not in inside)
+            assert BEGINS[first][second] == ((first, second) not in inside)
+            number_goes_on = first == DIGIT and second in (LOWER, UPPER)
+            assert ENDS[first][second] == (BEGINS[first][second] and not number_goes_on)
 
 
 def test_units() -> None:

@@ -167,7 +167,7 @@ class Gauge(dict[str, int]):
 def limits(
     pairs: int, *, forward: int | None = None, letters: int | None = None, excess: int | None = None
 ) -> tuple[int, int]:
-    """(What to add, the bits): to a sum of ``pairs`` pairs; each lane's bit tells that it reaches its limit."""
+    """(What to add, the bits): to a sum of ``pairs`` pairs; a lane's bit tells that it reaches its limit."""
     added = bits = 0
     for lane, limit, bias in (
         (_FORWARD, forward, _LIMIT),
