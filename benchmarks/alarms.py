@@ -33,6 +33,7 @@ _NEVER = 1_000
 _WHOLE, _TOKEN = 4096, 4
 """Characters of a piece where only the result counts, and of a stream."""
 _STREAMED = 8
+_PERSONAL = "pii"
 
 
 def dealt(answers: Sequence[Answer], key: Callable[[Answer], str], seed: int = 11) -> list[list[Answer]]:
@@ -59,11 +60,16 @@ def house(folder: Path, items: Iterable[Document], background: Iterable[Answer])
 
 @dataclass(slots=True)
 class Alarms:
-    """What came of some ordinary answers. ``held``: characters held, summed over the ``streamed`` ones."""
+    """What came of some ordinary answers.
+
+    ``touched``: by a detector that asks the index; ``personal``: by ``pii`` alone, which would do so without
+    any index. ``held``: characters held, summed over the ``streamed`` ones.
+    """
 
     answers: int = 0
     characters: int = 0
     touched: int = 0
+    personal: int = 0
     streamed: int = 0
     held: int = 0
     by: dict[str, int] = field(default_factory=dict)
@@ -76,6 +82,7 @@ class Alarms:
         self.answers += other.answers
         self.characters += other.characters
         self.touched += other.touched
+        self.personal += other.personal
         self.streamed += other.streamed
         self.held += other.held
         for name, count in other.by.items():
@@ -88,7 +95,9 @@ def judged(firewall: Firewall, answers: Sequence[Answer]) -> Alarms:
     for number, answer in enumerate(answers):
         pieces = material.cut(answer.text, _WHOLE)
         done = material.judge(firewall, ROLE, pieces, (answer.prompt,)).enforced
-        result.touched += bool(done)
+        learned = any(verdict.finding.detector != _PERSONAL for verdict in done)
+        result.touched += learned
+        result.personal += bool(done) and not learned
         for name in {f"{v.finding.detector}/{v.finding.entity}" for v in done}:
             result.by[name] = result.by.get(name, 0) + 1
         if number % _STREAMED == 0:

@@ -167,7 +167,7 @@ def presidio() -> Finds:
 
 def baselines(texts: Sequence[str], passages: int) -> list[Baseline]:
     """All of them, for these protected texts; ``passages``: how many a cell has."""
-    some, few = max(1, passages // 2), max(1, passages // 6)
+    some, few = max(1, passages // 2), max(1, passages // 10)
     return [
         Baseline("raw50", f"a run of {RAW} raw characters", raw_run(texts), passages),
         Baseline("10-gram", f"a run of {GRAM} words in a Bloom filter", word_grams(texts), passages),

@@ -68,11 +68,15 @@ class Plan:
         role: str,
         cleared: str | None,
         *,
-        nobody: bool = False,
+        always: bool = True,
     ) -> None:
-        """The same cases under both policies; text of nobody is blocked for everyone under strict."""
+        """The same cases under both policies.
+
+        ``always``: False where the strict policy clears no one: text of nobody is blocked for everyone,
+        and personal data is redacted for everyone.
+        """
         for policy in ("default", "strict"):
-            allowed = cleared if policy == "default" or not nobody else None
+            allowed = cleared if policy == "default" or always else None
             budget = place.houses[policy].policy.thresholds["default"].budget
             place.cells.append(Cell(name, policy, role, allowed, cases, budget))
             place.http.append(Cell(name, policy, role, allowed, cases[: self.http], budget))
@@ -107,7 +111,7 @@ class Plan:
             "admin",
         )
         chats = planter.draw(shop, 100, 32, self.count // 2, seed=8)
-        self._cells(place, "shop chat, 100 characters", chats, "public", "admin")
+        self._cells(place, "shop chat, 100 characters", chats, "public", "admin", always=False)
         self._cells(place, "note in 155 shop chats", self._note(shop, planter), "public", "admin")
         self._say(planter)
         shared = planter.draw(internal, 200, 32, self.count // 2, seed=13, shared=True)
@@ -135,13 +139,13 @@ class Plan:
         chinese = [item for item in demo if item.id.startswith("alpaca_zh_demo")]
         for size in (150, 300):
             cases = planter.draw(english, size, 80, self.count // 4, seed=size)
-            self._cells(place, f"nobody, English, {size} characters", cases, "public", "admin", nobody=True)
+            self._cells(place, f"nobody, English, {size} characters", cases, "public", "admin", always=False)
         self._say(planter)
         planter = Planter(self._chinese(place), free, style)
         cases = planter.draw(chinese, 80, 80, self.count // 4, seed=10)
-        self._cells(place, "nobody, Chinese, 80 characters", cases, "public", "admin", nobody=True)
+        self._cells(place, "nobody, Chinese, 80 characters", cases, "public", "admin", always=False)
         self._cells(
-            place, "the same in traditional script", in_traditional(cases), "public", "admin", nobody=True
+            place, "the same in traditional script", in_traditional(cases), "public", "admin", always=False
         )
         self._say(planter)
 

@@ -13,10 +13,10 @@ from benchmarks import alarms, plot
 from benchmarks.alarms import Alarms, Sweep
 from benchmarks.baselines import Baseline
 from benchmarks.false_alarms import poisson_interval
-from benchmarks.material import Answer, Document
+from benchmarks.material import Answer
 from benchmarks.report import Report
 from proxy.policy import Policy
-from proxy.types import NOBODY
+from proxy.types import NOBODY, Document
 
 TOUCHED = (
     "index",
@@ -27,6 +27,7 @@ TOUCHED = (
     "a million",
     "95 % from",
     "to",
+    "pii only",
     "by",
     "mean held",
 )
@@ -101,7 +102,7 @@ def show_alarms(report: Report, results: Sequence[Judged]) -> None:
             by = ", ".join(f"{kind} {count}" for kind, count in sorted(found.by.items())) or "-"
             rates = [round(value, 2) for value in each.rate(found.touched)]
             line = [each.index.name, word, found.answers, round(each.millions, 3), found.touched, *rates]
-            lines.append([*line, by, found.mean_held])
+            lines.append([*line, found.personal, by, found.mean_held])
     report.table("ordinary completions touched, default policy, all detectors", TOUCHED, lines)
     for each in results:
         name = each.index.name
@@ -165,18 +166,19 @@ def drawing(results: Sequence[Judged], kept: Kept, policy: Policy) -> str:
         ]
 
     private, generic = policy.thresholds["default"], policy.thresholds[NOBODY]
-    acts = ((float(private.act), "private"), (float(generic.act), "nobody"))
-    covers = ((float(private.cover), "private"), (float(generic.cover), "nobody"))
+    exact = ((float(private.act), "private"), (float(generic.act), "nobody"))
+    near = ((float(private.cover), "private"), (float(generic.cover), "nobody"))
     top = 2 * max(each.rate(max(each.exact.values()))[2] for each in results)
     rates, shares = "touched / million tokens", "% of passages"
     run, cover = "L, units of one run", "C, units covered"
     panels = (
-        plot.Panel("Exact runs alone: ordinary answers", run, rates, false(_exact), 0.3, top, True, acts),
-        plot.Panel("Near-verbatim alone: ordinary answers", cover, rates, false(_near), 0.3, top, True, covers),
-        plot.Panel("Exact runs alone: passages found", run, shares, true(0), 0, 100, False, acts),
-        plot.Panel("Near-verbatim alone: passages found", cover, shares, true(1), 0, 100, False, covers),
+        plot.Panel("Exact runs alone: ordinary answers", run, rates, false(_exact), 0.3, top, True, exact),
+        plot.Panel("Near-verbatim alone: ordinary answers", cover, rates, false(_near), 0.3, top, True, near),
+        plot.Panel("Exact runs alone: passages found", run, shares, true(0), 0, 100, False, exact),
+        plot.Panel("Near-verbatim alone: passages found", cover, shares, true(1), 0, 100, False, near),
     )
-    return plot.svg(panels, "Hollow: none touched; drawn at the end of the 95 % Poisson interval. Passages: English.")
+    note = "Hollow: none touched; drawn at the end of the 95 % Poisson interval. Passages: English."
+    return plot.svg(panels, note)
 
 
 def _exact(judged: Judged) -> Mapping[int, int]:

@@ -1,22 +1,24 @@
-"""What is found of disguised and changed passages, and what else is touched: ``python -m benchmarks.detection``.
+"""What is found of disguised and changed text, and what else is touched: ``python -m benchmarks.detection``.
 
 English: the 58 internal documents of the bank, its 640 public ones cleared; Chinese: ``alpaca_zh_demo`` as a
 private set (audience admin). Role public, default policy, all its detectors, in process through the guard of
 the server. Each passage shares no run of 20 units with text that public may have (public documents and the
-background), is changed as the row says, and stands in the middle of an ordinary answer, which comes in pieces
-of four characters and passes unchanged by itself. The index has a background: answers to one half of the
-prompts; carriers and false alarms are of the other half.
+background), is changed as the row says, and stands in the middle of an ordinary answer, which passes
+unchanged by itself. The index has a background: answers to one half of the prompts; carriers and false
+alarms are of the other half.
 
 caught: the answer was stopped while a part of the passage was not out. leak: units of the passage that got
 out, over all passages, those that were not caught included; of a code, in proportion to its characters; of
 changed text, what stands there now. held: characters held back, averaged over what was read. us a token:
-processor time of the guard and its scanners for 4.4 characters, in both languages. ±: half of the 95 %
-bootstrap interval over documents; it has no width where all or none are caught (then the exact bound is
-about 3 / passages). Chinese words are two characters. The baselines: see ``benchmarks/baselines.py``.
+processor time of the guard and its scanners for 4.4 characters, in both languages; both over the first 50
+passages of a cell, in pieces of four characters. ±: half of the 95 % bootstrap interval over documents; it
+has no width where all or none are caught (then the exact bound is about 3 / passages). Chinese words are two
+characters. The baselines: see ``benchmarks/baselines.py``.
 
-touched: completions of which something was cut out or that were stopped, a million tokens (4.4 characters;
-Chinese: one character), with the exact Poisson interval of 95 %. English: AlpacaEval; Chinese: the answers of
-dpo_zh_demo and the guide's turns of CrossWOZ.
+touched: completions of which something was cut out or that were stopped by a detector that asks the index, a
+million tokens (4.4 characters; Chinese: one character), with the exact Poisson interval of 95 %. pii only:
+those of which nothing but personal data that no index knows was cut out (a made-up password, a card number).
+English: AlpacaEval; Chinese: the answers of dpo_zh_demo and the guide's turns of CrossWOZ.
 """
 
 from __future__ import annotations
@@ -34,11 +36,12 @@ from benchmarks import alarms, curves, material, recall
 from benchmarks.alarms import Sweep
 from benchmarks.baselines import Baseline, baselines
 from benchmarks.curves import GENERIC, PRIVATE, Index, Judged, Kept
-from benchmarks.material import Answer, Document
+from benchmarks.material import Answer
 from benchmarks.passages import Passage, Passages, carriers
 from benchmarks.report import RESULTS, Report, parser
 from benchmarks.transforms import Words, rows
 from proxy.server.firewall import Firewall
+from proxy.types import Document
 
 _CARRIERS = 120
 _KINDS = (("verbatim", 50), ("verbatim", 100), ("words swapped 20 %", 200), ("words swapped 30 %", 200))
@@ -77,7 +80,8 @@ def languages(data: Path, quick: bool) -> Iterator[Language]:
 def indexes(data: Path, language: Language) -> Iterator[Index]:
     """The private and the generic set of a language."""
     halves, per = language.halves, language.per
-    private, name = ("alpaca_zh_demo, admin", "alpaca_zh_demo") if language.han else ("bank", "alpaca_en_demo")
+    name = "alpaca_zh_demo" if language.han else "alpaca_en_demo"
+    private = f"{name}, admin" if language.han else "bank"
     yield Index(private, "admin", language.items, halves, per, None if language.han else PRIVATE)
     items = material.demo_set(data, f"{name}.json", "nobody")
     yield Index(f"{name}, nobody", "nobody", items, halves, per, GENERIC)
@@ -91,8 +95,8 @@ def drawn(report: Report, language: Language, house: Firewall, count: int) -> di
     pool = Passages(language.protected, free, short, words=not language.han)
     found = {size: pool.draw(size, count, 1) for size in recall.SIZES}
     report.note(
-        f"\n{language.name}: {len(language.protected)} protected documents, {len(short)} carriers; of "
-        f"{pool.drawn} passages drawn {pool.excluded} were left out: public may have a run of 20 units of them"
+        f"\n{language.name}: {len(language.protected)} protected documents, {len(short)} carriers; "
+        f"of {pool.drawn} passages drawn {pool.excluded} were left out, since public may have a part of them"
     )
     return found
 

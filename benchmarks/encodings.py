@@ -13,17 +13,16 @@ from collections.abc import Callable, Mapping, Sequence
 from string import ascii_lowercase
 from urllib.parse import quote
 
-_MORSE = dict(
-    zip(
-        "abcdefghijklmnopqrstuvwxyz0123456789",
-        [".-", "-...", "-.-.", "-..", ".", "..-.", "--.", "....", "..", ".---", "-.-", ".-..", "--", "-.", "---", ".--.", "--.-", ".-.", "...", "-", "..-", "...-", ".--", "-..-", "-.--", "--..", "-----", ".----", "..---", "...--", "....-", ".....", "-....", "--...", "---..", "----."],
-        strict=True,
-    )
+_MORSE_SIGNS = (
+    ".- -... -.-. -.. . ..-. --. .... .. .--- -.- .-.. -- -. --- .--. --.- .-. ... - ..- ...- .-- -..- "
+    "-.-- --.. ----- .---- ..--- ...-- ....- ..... -.... --... ---.. ----."
 )
-_NATO = {
-    word[0]: word
-    for word in ["Alfa", "Bravo", "Charlie", "Delta", "Echo", "Foxtrot", "Golf", "Hotel", "India", "Juliett", "Kilo", "Lima", "Mike", "November", "Oscar", "Papa", "Quebec", "Romeo", "Sierra", "Tango", "Uniform", "Victor", "Whiskey", "Xray", "Yankee", "Zulu"]
-}
+_MORSE = dict(zip("abcdefghijklmnopqrstuvwxyz0123456789", _MORSE_SIGNS.split(), strict=True))
+_NATO_WORDS = (
+    "Alfa Bravo Charlie Delta Echo Foxtrot Golf Hotel India Juliett Kilo Lima Mike November Oscar Papa "
+    "Quebec Romeo Sierra Tango Uniform Victor Whiskey Xray Yankee Zulu"
+)
+_NATO = {word[0]: word for word in _NATO_WORDS.split()}
 _NAMED = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&apos;", "\n": "&NewLine;"}
 
 
@@ -130,7 +129,7 @@ def shifted(steps: int) -> Callable[[str], str]:
 
 
 def in_rot13(text: str) -> str:
-    return codecs.encode(text, "rot13")
+    return str(codecs.encode(text, "rot13"))
 
 
 def in_atbash(text: str) -> str:
@@ -141,7 +140,7 @@ def in_rot47(text: str) -> str:
     return "".join(chr(33 + (ord(c) + 14) % 94) if "!" <= c <= "~" else c for c in text)
 
 
-def _alphabet(letters: str) -> Mapping[int, str]:
+def _alphabet(letters: str) -> Mapping[int, int]:
     return str.maketrans(ascii_lowercase + ascii_lowercase.upper(), letters + letters.upper())
 
 

@@ -5,8 +5,11 @@ sets of LLaMA-Factory, answers to AlpacaEval (``benign``) and the dialogues of C
 
 A passage is cut at random from a protected document, reaches the units at which a match acts and, compared as
 folded text, shares no run of 20 units with a text that the role may have. It stands in the middle of an
-ordinary answer, which by itself passes unchanged. The answer is judged whole, in single characters, in pieces
-of one size of 1 to 50 and in pieces of random sizes of 1 to 50; some passages in pieces of every size.
+ordinary answer, which by itself passes unchanged. The answer is judged whole, in pieces of one size and in
+pieces of random sizes, all of 1 to 50 characters; some answers in pieces of every size.
+
+cleared role: a role that may read the document, and how many of the answers it got unchanged ("-" where the
+policy clears no one). max, p50, p99: units of the passage that were delivered to the other role.
 
 in process: the detectors and the guard of the server, without HTTP. over HTTP: the ``openai`` client, a
 server started with ``sluicegate serve``, and a scripted model behind it.
@@ -82,7 +85,7 @@ def run_cell(house: Firewall, cell: Cell, every: int, seed: int) -> Tally:
     for number, case in enumerate(cell.cases):
         text = case.text
         whole = material.judge(house, cell.role, [text])
-        sizes = range(1, 51) if number < every else (1, 1 + number % 50)
+        sizes = range(1, 51) if number < every else (1 + number % 50,)
         cuttings = [list(material.cut(text, size)) for size in sizes]
         cuttings.append(list(material.cut_at_random(text, dice)))
         equal = all(_same(whole, material.judge(house, cell.role, pieces)) for pieces in cuttings)
@@ -179,13 +182,13 @@ async def over_http(report: Report, folder: Path, place: Place, public: Sequence
 def main() -> int:
     options = parser(__doc__).parse_args()
     report = Report("guarantee", options.quick, not options.no_save)
-    count, http, many = (60, 5, 40) if options.quick else (300, 20, 300)
+    count, http, many = (16, 3, 20) if options.quick else (300, 20, 200)
     with tempfile.TemporaryDirectory(prefix="sluicegate-benchmark-") as name:
         folder = Path(name)
         plan = Plan(options.data, folder, report, count, http, many)
         public = [item for item in material.bank(options.data) if item.audience == "public"]
         for place in (plan.everything(), plan.two_ranks(), plan.chinese()):
-            every = 3 if options.quick else 10
+            every = 1 if options.quick else 10
             results = [
                 (cell, run_cell(place.houses[cell.policy], cell, every, seed=30)) for cell in place.cells
             ]
@@ -193,11 +196,11 @@ def main() -> int:
             if place.extra:
                 rows = [run_cell(place.houses[c.policy], c, 0, seed=32).row(c) for c in place.extra]
                 report.table("not promised: passages that hold a run the role may have", COLUMNS, rows)
-            shown = public if place.name == "everything" else []
+            shown = (public[::10] if options.quick else public) if place.name == "everything" else []
             for policy, house in place.houses.items():
                 if shown:
                     public_documents(report, house, policy, shown)
-            asyncio.run(over_http(report, folder, place, shown[:40] if options.quick else shown))
+            asyncio.run(over_http(report, folder, place, shown))
     return report.write()
 
 

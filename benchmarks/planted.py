@@ -135,12 +135,12 @@ def halves(text: str) -> tuple[str, str] | None:
 
 
 def carriers(texts: Iterable[str], houses: Sequence[Firewall], count: int) -> list[tuple[str, str]]:
-    """Answers of 150 to 700 characters that pass unchanged for every role, in two."""
+    """Answers of 150 to 400 characters that pass unchanged for every role, in two."""
     found: list[tuple[str, str]] = []
     for text in texts:
         if len(found) == count:
             break
-        parts = halves(text) if 150 <= len(text) <= 700 else None
+        parts = halves(text) if 150 <= len(text) <= 400 else None
         if parts is None:
             continue
         whole = "".join(parts)

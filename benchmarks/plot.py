@@ -18,7 +18,7 @@ _COLUMNS = 2
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """Points (x, y, low, high), in the order of x. A y of 0 on a logarithmic axis is shown at its high end."""
+    """Points (x, y, low, high), in the order of x. A y of 0 on a log axis is shown at its high end."""
 
     name: str
     points: Sequence[tuple[float, float, float, float]]

@@ -28,12 +28,12 @@ _HAN_WORDS = re.compile(r"[一-鿿]{1,2}|\w+?(?=[一-鿿]|\b)\s*|.", re.DOTALL)
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row: its group, how the text is made, and in pieces of how many characters the answer comes."""
+    """One row: its group, how the text is made, and in pieces of how many characters at most it comes."""
 
     name: str
     group: str
     make: Make
-    piece: int = 4
+    piece: int = 4096
 
 
 class Words:
@@ -43,8 +43,8 @@ class Words:
         self.han = han
         text = "\n".join(answer.text for answer in answers)
         found = re.findall(r"[一-鿿]{2}" if han else r"[A-Za-z]{2,}", text)
-        self._vocabulary = sorted(set(found))
-        self._letters = sorted(set("".join(found))) if han else list(ascii_lowercase)
+        self._vocabulary: list[str] = sorted(set(found))
+        self._letters: list[str] = sorted(set("".join(found))) if han else list(ascii_lowercase)
 
     def word(self, dice: random.Random) -> str:
         return dice.choice(self._vocabulary)
@@ -53,7 +53,7 @@ class Words:
         return dice.choice(self._letters)
 
     def split(self, text: str) -> list[str]:
-        """Words, each with the blanks after it (Chinese: two characters, what is not Chinese as it is written)."""
+        """Words, each with the blanks after it (Chinese: two characters, or what is written in letters)."""
         return (_HAN_WORDS if self.han else _WORDS).findall(text)
 
     def sentences(self, text: str) -> list[str]:

@@ -1,8 +1,9 @@
 """The vocabulary of Sluicegate: the nouns first, then the doors (protocols) between the rooms.
 
-May import: the standard library only (and ``proxy.grams`` and ``proxy.values`` as names for type checkers). The rule
-that must stay true: nothing here holds text of an answer except :data:`Cleared` text, which only
-``proxy.guard`` makes, and :class:`Delta`, which is untrusted and is never written to a caller.
+May import: the standard library only (and ``proxy.grams`` and ``proxy.values`` as names for type
+checkers). The rule that must stay true: nothing here holds text of an answer except :data:`Cleared`
+text, which only ``proxy.guard`` makes, and :class:`Delta`, which is untrusted and is never written to a
+caller.
 """
 
 from __future__ import annotations

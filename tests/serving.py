@@ -20,7 +20,7 @@ from proxy.server.listen import open_port
 from proxy.server.settings import Settings
 from proxy.server.state import House
 from proxy.sse import SseParser
-from proxy.upstreams.scripted import ScriptedUpstream
+from proxy.upstreams.scripted import Reply, ScriptedUpstream
 from tests.training import SmallIndex
 
 CHAT = "/v1/chat/completions"
@@ -145,7 +145,7 @@ def serving(
         assert not thread.is_alive(), "the server has not stopped"
 
 
-def _report(run: Callable[[], Any], started: Future[Served]) -> None:
+def _report(run: Callable[[], Any], started: Future[Any]) -> None:
     """Run the server; what keeps it from starting is raised in the test."""
     try:
         asyncio.run(run())
@@ -170,3 +170,24 @@ def write_policy(folder: Path, text: str, *changes: tuple[str, str]) -> Path:
     path = folder / "policy.yaml"
     path.write_text(text, "utf-8")
     return path
+
+
+@contextmanager
+def model_server(otherwise: Reply | Callable[[Mapping[str, Any]], Reply]) -> Iterator[str]:
+    """A scripted model that always says the same, in a thread of its own; gives its base URL."""
+    started: Future[str] = Future()
+    stop = threading.Event()
+
+    async def run() -> None:
+        async with ScriptedUpstream(otherwise) as up:
+            started.set_result(up.url)
+            await asyncio.to_thread(stop.wait)
+
+    thread = threading.Thread(target=lambda: _report(run, started), name="model")
+    thread.start()
+    try:
+        yield started.result(30)
+    finally:
+        stop.set()
+        thread.join(30)
+        assert not thread.is_alive(), "the model has not stopped"

@@ -36,7 +36,8 @@ def test_bulk_and_single_folds_agree(text: str) -> None:
     assert fold(text) == "".join(map(fold_character, text))
     table = UnitTable()
     encoded = b"".join(table[character] for character in text)
-    codes = [int.from_bytes(encoded[i : i + UNIT_BYTES], "little") for i in range(0, len(encoded), UNIT_BYTES)]
+    starts = range(0, len(encoded), UNIT_BYTES)
+    codes = [int.from_bytes(encoded[i : i + UNIT_BYTES], "little") for i in starts]
     assert codes == units(text)
     assert count_units(text) == len(codes)
 

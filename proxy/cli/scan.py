@@ -42,16 +42,17 @@ def add(commands: Subparsers) -> None:
 
 
 def run(options: argparse.Namespace, environment: Mapping[str, str]) -> int:
-    from proxy.detectors import Parts, build
+    from proxy.detectors import build
     from proxy.guard import StreamGuard
     from proxy.index import index_key, open_index
     from proxy.policy import load_policy
+    from proxy.server.firewall import parts_of
 
     policy = load_policy(options.policy)
     role = policy.role(options.role)
     index = open_index(options.index, index_key(options.index, environment))
     view = policy.view(role.name, (), index.audiences)
-    scanners = [detector.scanner(view) for detector in build(Parts(index), policy.enabled)]
+    scanners = [detector.scanner(view) for detector in build(parts_of(policy, index), policy.enabled)]
     guard = StreamGuard(scanners, lambda finding: policy.decide(finding, role.name), ceiling=role.hold)
     text = _read(options.file)
     out: list[str] = []

@@ -11,6 +11,7 @@ import argparse
 import os
 import tempfile
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -87,17 +88,18 @@ def _serve(settings: Settings, environment: Mapping[str, str]) -> int:
     from proxy.server.app import create_app, open_house
     from proxy.server.listen import metrics_server, open_port
 
-    house = open_house(settings, environment)  # what is wrong is said here, before any worker starts
     common: dict[str, Any] = {
         "log_level": "warning",
         "access_log": False,
         "server_header": False,
         "timeout_graceful_shutdown": 30,
     }
-    with (
-        metrics_server(settings, house.metrics) as metrics_port,
-        open_port(settings.host, settings.port) as listener,
-    ):
+    with ExitStack() as opened:
+        listener = opened.enter_context(open_port(settings.host, settings.port))
+        house = open_house(settings, environment)  # what is wrong is said here, before any worker starts
+        opened.callback(house.keys.close)
+        opened.callback(house.trail.close)
+        metrics_port = opened.enter_context(metrics_server(settings, house.metrics))
         port = listener.getsockname()[1]
         _tell(settings, house.firewall)
         console.note(f"listening on {_address(settings.host, port)}/v1")

@@ -7,9 +7,10 @@ stream: the decoded characters go to fresh scanners of the inner detectors, and 
 carried back to the raw characters. So ordinary text is never held or changed: plain text opens
 no stream, and encoded text that the inner detectors do not know is held no longer than they hold it.
 
-Budget: ``BUDGET`` raw characters at the start of a run may have left before its decoder began; they
-count with, not beside, the leak budget of the inner detectors where that is smaller. What each decoder
-promises and what it cannot is in its own file. Decoded text is decoded again, to the ``depth`` given.
+Budget: ``BUDGET`` raw characters at the start of a run may have left before its decoder began, or those
+that carry the leak budget of the inner detectors, whichever is more. What each decoder promises and
+what it cannot is in its own file. Decoded text is decoded again, to the ``depth`` given; each code within
+a code has the budget anew, in characters of the outer one's text.
 
 May import: ``decoders`` and the ground floor. The rule that must stay true: gates look only at
 look-out points and at the characters before them, so the result does not depend on how the text was cut.

@@ -52,12 +52,16 @@ class KnownValuesDetector:
         self._index = index
         self._stops = stops
         self._glyphs = GlyphTable()
+        self._stopped: dict[str, frozenset[str]] = {}
 
     def scanner(self, view: View) -> Scanner:
         """A scanner for one channel. ``view`` says whose values are protected, and what the caller sent."""
         if not view.protected or not self._index.entities:
             return _Through()
-        stopped = frozenset(each for each in self._index.entities if self._stops(view.role, self.name, each))
+        stopped = self._stopped.get(view.role)
+        if stopped is None:
+            found = (each for each in self._index.entities if self._stops(view.role, self.name, each))
+            stopped = self._stopped[view.role] = frozenset(found)
         return ValueScanner(self._index, self._glyphs, view, self._echo(view), stopped)
 
     def prepare(self, view: View) -> None:

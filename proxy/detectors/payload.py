@@ -1,10 +1,10 @@
 """Payload structure: an object with the key paths of internal JSON, though its values be new.
 
-Strategy. ``keypaths`` tells of each key its path in every object around it. For each open object it is counted
-how many of its paths each learned structure has. An object that has ``LEAST`` paths, and ``SHARE`` of all, of a
-structure the caller may not have is a finding, unless it has as many in common with one the caller may
-have or has sent. It acts from then on: what has left is not called back, what follows of the object is
-covered up to its closing brace. So nothing is ever held.
+Strategy. ``keypaths`` tells of each key its path in every object around it. For each open object it is
+counted how many of its paths each learned structure has. An object that has ``LEAST`` paths, and ``SHARE``
+of all, of a structure the caller may not have is a finding, unless it has as many in common with one the
+caller may have or has sent. It acts from then on: what has left is not called back, what follows of the
+object is covered up to its closing brace. So nothing is ever held.
 
 May import: the ground floor. The rule that must stay true: every character is settled as it comes, and what
 a finding covers lies at or after the character that follows the one that decided it.

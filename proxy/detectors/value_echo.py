@@ -1,7 +1,7 @@
 """The known values in the caller's own words: they are no leak, and tell which records the caller asks about.
 
-May import: the ground floor, ``value_walk`` and ``value_match``. The rule that must stay true: of a long value only
-as many letters are the caller's as stood in one of its texts.
+May import: the ground floor, ``value_walk`` and ``value_match``. The rule that must stay true: of a long
+value only as many letters are the caller's as stood in one of its texts.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from typing import NamedTuple, Protocol
 
 from proxy.types import ValueIndex
 from proxy.values import ACTS, GlyphTable, ValueNode
-from proxy.values.reading import BEGINS, ENDS, LOOSE, SEPARATOR, UNSEEN, Glyph
+from proxy.values.reading import LOOSE, MEETS, SEPARATOR, UNSEEN, Glyph
 
 GAP = 64
 """Characters that are no letters, one after the other, that may stand inside a value."""
@@ -72,6 +72,7 @@ class Walk:
     """One text's walk. Not shared."""
 
     __slots__ = (
+        "_before",
         "_end",
         "_end_units",
         "_ended",
@@ -79,7 +80,6 @@ class Walk:
         "_glyphs",
         "_index",
         "_live",
-        "_before",
         "_position",
         "_units",
     )
@@ -120,13 +120,13 @@ class Walk:
                     if kind == UNSEEN:
                         self._end = position + 1
                     else:
-                        if ENDS[before][kind]:
+                        if MEETS[before][kind]:
                             found = [Ended(track, self._end, self._end_units) for track in ended]
                         ended = []
                 if size:
                     gap = 0
                     if not single:
-                        tracks = self._branch(glyphs[character], live, BEGINS[before][kind], position, units)
+                        tracks = self._branch(glyphs[character], live, MEETS[before][kind], position, units)
                         ended = [track for track in tracks if track[1].ends]
                         live = [track for track in tracks if not track[1].last]
                     else:
@@ -141,7 +141,7 @@ class Walk:
                                         if node.last:
                                             continue
                                     live.append(track)
-                        if BEGINS[before][kind]:
+                        if MEETS[before][kind]:
                             node = root[letters]
                             if node is not None:
                                 live.append((position, node, units))

@@ -88,7 +88,8 @@ def build_index(
     """Build an index of ``documents`` at ``out`` and return its manifest.
 
     ``background`` is text that is free for everyone. ``values`` finds the personal data, secrets and
-    canaries of a document, which become known values; without it there are none. The folder appears whole or not at all; an index
+    canaries of a document, which become known values; without it there are none. The folder appears
+    whole or not at all; an index
     that was there is replaced. Raises ConfigError when there is no document, or ``out`` is in use or
     something else.
     """

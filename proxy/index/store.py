@@ -23,7 +23,9 @@ from proxy.grams import GramKey
 from proxy.index.filters import BloomFilter, GramSet, Postings
 from proxy.index.format import Manifest, check_sizes, load_array, read_manifest
 from proxy.index.learning import bases_of
+from proxy.index.payload import VERSION as STRUCTURES_VERSION
 from proxy.index.payload import Structures
+from proxy.index.values import VERSION as VALUES_VERSION
 from proxy.index.values import ValueTrie
 from proxy.index.words import WordTable
 from proxy.types import Contains, Select
@@ -136,6 +138,15 @@ def open_index(folder: Path, key: str) -> StoredIndex:
             f"{folder}: was built with another key (id {manifest.key_id}, given {gram_key.id}); "
             "check SLUICEGATE_INDEX_KEY or the key file beside the index"
         )
+    for part, about, ours in (
+        ("values", manifest.values, VALUES_VERSION),
+        ("structures", manifest.structures, STRUCTURES_VERSION),
+    ):
+        if about.get("version") != ours:
+            raise IndexFormatError(
+                f"{folder}: its {part} are of version {about.get('version')!r}, this release reads {ours}; "
+                "build the index anew"
+            )
     check_sizes(folder, manifest)
     try:
         return StoredIndex(folder, manifest, gram_key)

@@ -98,7 +98,7 @@ class ValueBuilder:
         self._free.update(map(self._known, values))
 
     def stands(self, audience: str | None, seeds: NDArray[np.uint64]) -> None:
-        """``seeds``: all seeds of an audience's texts (None: of free text), sorted. Once all values are in."""
+        """``seeds``: all seeds of an audience's texts (None: of free text), sorted. After all values."""
         import numpy as np
 
         probes = np.array(self._probes, dtype=np.uint64)
@@ -282,7 +282,8 @@ def _distinct(hashes: NDArray[np.uint64]) -> NDArray[np.uint64]:
     hashes.sort()
     if not len(hashes):
         return hashes
-    return hashes[np.append(True, hashes[1:] != hashes[:-1])]
+    kept: NDArray[np.uint64] = hashes[np.append(True, hashes[1:] != hashes[:-1])]
+    return kept
 
 
 def hash_forms(

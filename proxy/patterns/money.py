@@ -69,10 +69,11 @@ CARD_LONG_GROUPS = Pattern(
     passes=("6217 0000 1234 5678 906", "6217 0000 1234 567"),
 )
 
+_COUNTRY = either(*checks.IBAN_LENGTHS, *map(str.lower, checks.IBAN_LENGTHS))
 IBAN = Pattern(
     "iban",
     "iban",
-    seq(chars("[A-Za-z]", 2), chars(DIGIT, 2), several(seq(maybe(chars("[ -]")), chars(ALNUM)), 11, 30)),
+    seq(_COUNTRY, chars(DIGIT, 2), several(seq(maybe(chars("[ -]")), chars(ALNUM)), 11, 30)),
     checks.iban_length,
     leaks=(
         "IBAN GB82 WEST 1234 5698 7654 32, please.",

@@ -7,7 +7,7 @@ not name is protected, and a finding that no rule fits is blocked.
 from __future__ import annotations
 
 from proxy.policy.files import load_policy, packaged_policies, policies_folder
-from proxy.policy.model import HOLD_EXCEEDED, NO_RULE, RESERVED, Policy, Role, Rule, examples
+from proxy.policy.model import HOLD_EXCEEDED, NO_RULE, RESERVED, Numbers, Policy, Role, Rule, examples
 from proxy.policy.rules import Kind
 from proxy.policy.schema import DETECTORS, parse_policy
 
@@ -17,6 +17,7 @@ __all__ = [
     "NO_RULE",
     "RESERVED",
     "Kind",
+    "Numbers",
     "Policy",
     "Role",
     "Rule",

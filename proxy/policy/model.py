@@ -58,6 +58,9 @@ MASKS: Mapping[str, str] = {
 }
 """What stands in place of an entity where the rule has no mask of its own; else ``[REDACTED]``."""
 
+NUMBERED = "numbered"
+"""As the mask of a rule or a policy: masks of typed entities carry numbers, one for each value."""
+
 _KEPT = 4096
 """Resolved verdicts that are kept at most; entities and audiences are few, so it is never reached."""
 
@@ -120,6 +123,25 @@ class _Outcome:
     rule: str
     enforced: bool
     mask: str
+    numbered: bool = False
+
+
+class Numbers:
+    """The numbers that values of one answer have got: ``[PERSON_1]`` is one person, wherever it stands.
+
+    Values are told apart by the fingerprints of their findings.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, str], int] = {}
+        self._last: dict[str, int] = {}
+
+    def mask(self, mask: str, fingerprint: str) -> str:
+        """``[EMAIL]`` with the number of this value; a new value gets the next number of its type."""
+        number = self._known.get((mask, fingerprint))
+        if number is None:
+            number = self._known[mask, fingerprint] = self._last[mask] = self._last.get(mask, 0) + 1
+        return f"{mask[:-1]}_{number}]"
 
 
 _Question = tuple[str, str, str, str | None]
@@ -132,7 +154,7 @@ class Policy:
 
     ``version`` is the beginning of the sha256 of the text. ``thresholds`` (units) has every audience
     and ``default``. ``detectors`` has every known detector with its settings, ``enabled`` among them;
-    ``entities`` what a detector can report, where that is known.
+    ``entities`` what a detector can report, where that is known. ``numbered``: masks carry numbers.
     """
 
     name: str
@@ -146,6 +168,7 @@ class Policy:
     rules: tuple[Rule, ...]
     detectors: Mapping[str, Mapping[str, object]]
     entities: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    numbered: bool = False
     _stopping: dict[tuple[str, str, str | None], bool] = field(
         default_factory=dict, repr=False, compare=False
     )
@@ -188,10 +211,11 @@ class Policy:
             observed=self.observed(role, "memorised", audiences),
         )
 
-    def decide(self, finding: Finding, role: str) -> Verdict:
+    def decide(self, finding: Finding, role: str, numbers: Numbers | None = None) -> Verdict:
         """The verdict of the first rule that fits; none fits: BLOCK by ``no-rule``.
 
-        Raises ``ConfigError`` for a role that the policy does not have.
+        ``numbers``: those of the answer, where masks may carry them. Raises ``ConfigError`` for a role
+        that the policy does not have.
         """
         provenance = finding.provenance
         audience = provenance.audience if provenance is not None else None
@@ -199,7 +223,10 @@ class Policy:
         outcome = self._outcomes.get(question)
         if outcome is None:
             outcome = self._answer(question)
-        return Verdict(outcome.action, outcome.rule, finding, outcome.enforced, outcome.mask)
+        mask = outcome.mask
+        if outcome.numbered and numbers is not None and finding.fingerprint:
+            mask = numbers.mask(mask, finding.fingerprint)
+        return Verdict(outcome.action, outcome.rule, finding, outcome.enforced, mask)
 
     def can_stop(self, role: str, detector: str, index_audiences: Sequence[str]) -> bool:
         """Whether any finding of a detector could be redacted or blocked for this role.
@@ -210,11 +237,13 @@ class Policy:
         audiences = (None, *self._protected(role, index_audiences))
         return any(self._stops(role, detector, audience) for audience in audiences)
 
-    def stops(self, role: str, detector: str, entity: str) -> bool:
-        """Whether a finding of this kind that comes from no document would be redacted or blocked."""
+    def stops(self, role: str, detector: str, entity: str, index_audiences: Sequence[str] = ()) -> bool:
+        """Whether a finding of this kind would be redacted or blocked: one that comes from no document, or
+        from one of these audiences as far as they are protected from the role."""
         self.role(role)
-        outcome = self._resolve((role, detector, entity, None))
-        return outcome.enforced and outcome.action is not Action.ALLOW
+        audiences = (None, *self._protected(role, index_audiences))
+        outcomes = (self._resolve((role, detector, entity, audience)) for audience in audiences)
+        return any(each.enforced and each.action is not Action.ALLOW for each in outcomes)
 
     def observed(self, role: str, detector: str, index_audiences: Sequence[str]) -> frozenset[str]:
         """The protected audiences whose text a detector only counts for this role."""
@@ -270,7 +299,10 @@ class Policy:
         for rule in self.rules:
             if rule.fits(role, detector, entity, audience, known):
                 enforced = not (self.observe or rule.observe)
-                return _Outcome(rule.action, rule.id, enforced, rule.mask or mask)
+                wanted = rule.mask == NUMBERED or (self.numbered and rule.mask is None)
+                numbered = wanted and entity in MASKS and enforced and rule.action is Action.REDACT
+                own = None if rule.mask == NUMBERED else rule.mask
+                return _Outcome(rule.action, rule.id, enforced, own or mask, numbered)
         return _Outcome(Action.BLOCK, NO_RULE, not self.observe, mask)
 
 

@@ -13,7 +13,7 @@ from pathlib import PurePath
 from typing import cast
 
 from proxy.policy.cursor import Cursor, meant
-from proxy.policy.model import Logprobs, OnBlock, Policy, Role
+from proxy.policy.model import NUMBERED, Logprobs, OnBlock, Policy, Role
 from proxy.policy.rules import Kind, Known, read_rules
 from proxy.policy.tree import Faults, Leaf, read, shown
 from proxy.types import Threshold
@@ -37,7 +37,10 @@ _THRESHOLD = Threshold(act=32, budget=12, cover=48)
 _LEAST_RUN = 12  # a shorter exempt run stands in nearly every text, and would exempt nearly everything
 _COVER = (24, 160)  # near-verbatim text is held from a cover of 24, in a window of 160 units
 _HOLD = (256, 1_000_000)
-_TOP = ("version", "name", "mode", "audiences", "thresholds", "exempt_run", "roles", "rules", "detectors")
+_TOP = (
+    *("version", "name", "mode", "mask", "audiences"),
+    *("thresholds", "exempt_run", "roles", "rules", "detectors"),
+)
 _THRESHOLDS = ("act", "budget", "cover")
 _ROLE = ("clearance", "models", "echo", "hold", "on_block", "logprobs")
 
@@ -61,6 +64,7 @@ def parse_policy(text: str, source: str, detectors: Mapping[str, Kind] = DETECTO
         _version(top["version"])
     name = _name(top["name"]) if "name" in top else None
     mode = top["mode"].choice(("enforce", "observe"), "mode") if "mode" in top else "enforce"
+    masks = top["mask"].choice(("typed", NUMBERED), "kind of mask") if "mask" in top else "typed"
     audiences = _audiences(top.get("audiences"))
     thresholds, exempt_run = _limits(top, audiences)
     roles, logprobs_at = _roles(top.get("roles"), audiences, thresholds)
@@ -84,6 +88,7 @@ def parse_policy(text: str, source: str, detectors: Mapping[str, Kind] = DETECTO
             for each, kind in detectors.items()
         },
         entities={each: kind.entities for each, kind in detectors.items() if kind.entities},
+        numbered=masks == NUMBERED,
     )
     _logprobs(policy, logprobs_at, faults)
     faults.stop()

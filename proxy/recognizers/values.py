@@ -11,7 +11,8 @@ build, with the document it failed on; no value is left out in silence, and no t
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections import defaultdict, deque
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from types import TracebackType
 
 from proxy.errors import ConfigError, ProxyError
@@ -32,6 +33,9 @@ FINDS = ENTITIES | frozenset(KINDS) | LEARNED | NAMED
 
 _REMEMBERED = 20_000_000
 """Characters of texts, and of sentences, whose values are remembered: what is repeated is seldom far away."""
+
+_BATCH = 2_000_000
+"""Characters of the documents whose values are found together."""
 
 ReadTexts = Callable[[Sequence[str]], list[list[Hit]]]
 
@@ -62,6 +66,7 @@ class ValueFinder:
         self._texts = _Memory(self._crew.patterns)
         self._sentences = _Memory(self._crew.names)
         self._learned = LearnedNumbers()
+        self._waiting: dict[str, deque[list[Value]]] = defaultdict(deque)
         self.characters = 0
         """Characters of documents looked at so far."""
         self.seconds = 0.0
@@ -88,6 +93,33 @@ class ValueFinder:
         for document in documents:
             for value in self._named(document):
                 self._learned.teach(value.entity, value.text)
+
+    def ahead(self, documents: Iterable[Document]) -> Iterator[Document]:
+        """The same documents, whose values are found some megabytes ahead, in batches: see :meth:`of`."""
+        batch: list[Document] = []
+        size = 0
+        for document in documents:
+            batch.append(document)
+            size += sum(map(len, document.texts)) + 100
+            if size >= _BATCH:
+                yield from self._found_ahead(batch)
+                batch, size = [], 0
+        yield from self._found_ahead(batch)
+
+    def _found_ahead(self, batch: list[Document]) -> Iterator[Document]:
+        for document, values in zip(batch, self.find(batch), strict=True):
+            self._waiting[document.id].append(values)
+            yield document
+
+    def of(self, document: Document) -> list[Value]:
+        """The values of a document that :meth:`ahead` gave, once; of any other, found now."""
+        waiting = self._waiting.get(document.id)
+        if not waiting:
+            return self.find([document])[0]
+        values = waiting.popleft()
+        if not waiting:
+            del self._waiting[document.id]
+        return values
 
     def find(self, documents: Sequence[Document]) -> list[list[Value]]:
         """The values of each document, each once, those of fields first.
@@ -164,8 +196,8 @@ class ValueFinder:
                 where = document.id
                 break
         return ConfigError(
-            f"{where}: a recognizer failed ({type(error).__name__}), so its values are not known and no index "
-            "is written. --entities leaves recognizers out, --no-ner the networks"
+            f"{where}: a recognizer failed ({type(error).__name__}), so its values are not known and there is "
+            "no index. --entities leaves recognizers out, --no-ner the networks"
         )
 
 

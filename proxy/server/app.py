@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 
 from fastapi import FastAPI
 
@@ -33,12 +33,16 @@ def open_house(settings: Settings, environment: Mapping[str, str]) -> House:
     policy = load_policy(settings.policy)
     index = open_index(settings.index, index_key(settings.index, environment))
     upstream = OpenAIUpstream(settings.upstream, key=environment.get(UPSTREAM_KEY) or None)
-    keys = KeyStore(settings.state)
-    trail = Trail(settings.trail_path)
+    firewall = Firewall.assemble(policy, index)
     metrics = _metrics(policy)
     manifest = index.manifest
     metrics.index_opened(manifest.documents, manifest.index_bytes, manifest.built)
-    return House(settings, Firewall.assemble(policy, index), keys, upstream, trail, metrics)
+    with ExitStack() as opened:
+        keys = KeyStore(settings.state)
+        opened.callback(keys.close)
+        trail = Trail(settings.trail_path)
+        opened.pop_all()
+    return House(settings, firewall, keys, upstream, trail, metrics)
 
 
 def _metrics(policy: Policy) -> Metrics:

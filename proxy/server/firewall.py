@@ -9,18 +9,20 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from proxy.detectors import Parts, build
 from proxy.detectors.memorised import MemorisedDetector
 from proxy.detectors.memorised_stream import MemorisedScanner
+from proxy.detectors.pii import PiiDetector
 from proxy.dialects.shapes import Channel, Request
 from proxy.errors import ConfigError
 from proxy.guard import StreamGuard, joined
 from proxy.index import StoredIndex
 from proxy.jsontext import JsonCells
 from proxy.policy import Policy
-from proxy.types import Action, Caller, Cleared, Delta, Detector, Finding, Verdict, View
+from proxy.types import Action, Caller, Cleared, Delta, Detector, Finding, Step, Verdict, View
 
 _SLICE = 4096
 """Characters scanned before other answers get their turn."""
@@ -36,6 +38,8 @@ class Firewall:
     policy: Policy
     index: StoredIndex
     detectors: tuple[Detector, ...]
+    reader: Executor | None = None
+    """Where guards read, when a detector takes milliseconds: one thread, so that no two read at once."""
 
     @classmethod
     def assemble(cls, policy: Policy, index: StoredIndex) -> Firewall:
@@ -45,7 +49,9 @@ class Firewall:
                 f"{policy.source}: exempt_run is {policy.exempt_run}, but the index was built with "
                 f"{index.exempt_run}; build it again with --policy {policy.source}, or change the policy"
             )
-        return cls(policy, index, build(Parts(index), policy.enabled))
+        detectors = build(parts_of(policy, index), policy.enabled)
+        slow = any(isinstance(detector, PiiDetector) and detector.slow for detector in detectors)
+        return cls(policy, index, detectors, ThreadPoolExecutor(1, "guards") if slow else None)
 
     async def guards(self, caller: Caller, request: Request) -> AnswerGuards:
         """The guards for the answer to one request."""
@@ -57,6 +63,20 @@ class Firewall:
                 if isinstance(detector, MemorisedDetector):
                     await asyncio.to_thread(detector.prepare, view)
         return AnswerGuards(self, caller.role, view, request, role.hold)
+
+
+def parts_of(policy: Policy, index: StoredIndex) -> Parts:
+    """What detectors are made of under a policy. Raises ConfigError where models cannot be opened."""
+    recognize = None
+    if policy.enabled(PiiDetector.name) and policy.detectors[PiiDetector.name].get("ner"):
+        from proxy.recognizers.sentences import sentence_reader  # opens networks: only where asked for
+
+        recognize = sentence_reader()
+
+    def stops(role: str, detector: str, entity: str) -> bool:
+        return policy.stops(role, detector, entity, index.audiences)
+
+    return Parts(index, stops=stops, roles=tuple(policy.roles), recognize=recognize)
 
 
 @dataclass(slots=True)
@@ -94,11 +114,11 @@ class AnswerGuards:
             for start in range(0, len(delta.text), _SLICE):
                 if start:
                     await asyncio.sleep(0)
-                self._step(channel, delta.text[start : start + _SLICE], reading)
+                await self._step(channel, delta.text[start : start + _SLICE], reading)
                 if reading.fault:
                     return reading
         for channel in ended:
-            self._step(channel, None, reading)
+            await self._step(channel, None, reading)
             if reading.fault:
                 return reading
         return reading
@@ -118,7 +138,7 @@ class AnswerGuards:
         reading.texts = texts
         return reading
 
-    def _step(self, channel: Channel, text: str | None, reading: Reading) -> None:
+    async def _step(self, channel: Channel, text: str | None, reading: Reading) -> None:
         """Feed one guard, or finish it for None."""
         choice = channel[0]
         if choice in self._stopped:
@@ -132,7 +152,7 @@ class AnswerGuards:
                 reading.fault = "relay"
             return
         began = time.perf_counter()
-        step = guard.finish() if text is None else guard.feed(text)
+        step = await self._read(guard, text)
         now = time.perf_counter()
         self.scan_seconds += now - began
         if text is None:
@@ -146,6 +166,16 @@ class AnswerGuards:
                 reading.fault = step.fault
             else:
                 reading.blocked.add(choice)
+
+    async def _read(self, guard: StreamGuard, text: str | None) -> Step:
+        """What the guard makes of the text; off the event loop where a detector is slow."""
+        reader = self._firewall.reader
+        if reader is None:
+            return guard.finish() if text is None else guard.feed(text)
+        loop = asyncio.get_running_loop()
+        if text is None:
+            return await loop.run_in_executor(reader, guard.finish)
+        return await loop.run_in_executor(reader, guard.feed, text)
 
     def _guard(self, name: str) -> StreamGuard:
         scanners = [detector.scanner(self._view) for detector in self._firewall.detectors]

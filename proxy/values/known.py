@@ -38,7 +38,7 @@ class KnownValue:
     """One value. Two values of different kinds may have the same letters.
 
     ``weak``: no finding alone. ``common``: in the list of what is common. ``long``: it has ``ACTS`` letters
-    or more. ``audiences``: of all documents it stands in. ``records``: the numbers of those documents, rising.
+    or more. ``audiences``: of all documents it stands in. ``records``: the numbers of those, rising.
     """
 
     number: int

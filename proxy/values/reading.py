@@ -52,18 +52,12 @@ class Glyph(NamedTuple):
 
 
 _WITHIN = ((DIGIT, DIGIT), (LOWER, LOWER), (UPPER, UPPER), (UPPER, LOWER))  # "johnSmith" is two words
-_ON = ((DIGIT, LOWER), (DIGIT, UPPER))
 
+MEETS = tuple(tuple((one, other) not in _WITHIN for other in range(6)) for one in range(6))
+"""For the kinds of two neighbours: whether a word may end with the first and one may begin with the second.
 
-def _table(*without: tuple[int, int]) -> tuple[tuple[bool, ...], ...]:
-    return tuple(tuple((one, other) not in without for other in range(6)) for one in range(6))
-
-
-BEGINS = _table(*_WITHIN)
-"""For the kinds of two neighbours: whether a word may begin with the second."""
-
-ENDS = _table(*_WITHIN, *_ON)
-"""Whether a word may end with the first: a number goes on with a letter, as in 12ab."""
+The two must be one question: else the mask of a value would make an end for another one before it.
+"""
 
 
 def read(character: str) -> Glyph:

@@ -24,17 +24,16 @@ def _token() -> str:
 
 
 BENIGN = {
-    "english": "Every member of the team keeps a list of the work that was done in the week, and of what is left "
-    "to do. On Friday the lists are put together; nobody has to write more than a page, and most write less.",
-    "chinese": "今天天气很好，我们一起去公园散步，顺便在附近的餐厅吃了午饭。"
-    "下午大家回到办公室工作，"
-    "到了晚上才把报告写完。这份报告包括三个部分，其中最重要的是关于市场的分析。",
+    "english": "Every member of the team keeps a list of the work that was done in the week, and of what is "
+    "left to do. On Friday the lists are put together; nobody has to write more than a page, and most less.",
+    "chinese": "今天天气很好，我们一起去公园散步，"
+    "顺便在附近的餐厅吃了午饭。下午大家回到办公室工作，到了晚上才把报告写完。",
     "capitals": "PLEASE READ THE FOLLOWING CAREFULLY. THE WARRANTY DOES NOT COVER DAMAGE BY WATER.",
-    "german": "Die Kündigungsfrist beträgt drei Monate zum Ende eines Vierteljahres; für langjährige Mitarbeiter "
-    "gilt eine längere Frist, die sich nach der Dauer der Zugehörigkeit zum Unternehmen richtet.",
+    "german": "Die Kündigungsfrist beträgt drei Monate zum Ende eines Vierteljahres; für langjährige "
+    "Mitarbeiter gilt eine längere Frist, die sich nach der Dauer der Zugehörigkeit bemisst.",
     "french": "Nous vous prions d'agréer, Madame, l'expression de nos salutations les plus distinguées.",
     "russian": "Мы получили ваше письмо и постараемся ответить на него как можно скорее, в пятницу.",
-    "japanese": "本日はお忙しいところをお越しいただき、誠にありがとう。",
+    "japanese": "本日はお越しいただき、誠にありがとう。",
     "pinyin": "Wǒmen xiànzài qù túshūguǎn jièshū, ránhòu zài fùjìn de cāntīng chīfàn; tāmen rèqíng.",
     "latin": "Lorem ipsum dolor sit amet, consectetur adipiscing elit, sed do eiusmod tempor.",
     "names": "Kowalczyk, Nguyen, Szczepański, O'Shaughnessy, Mkhize, Qian, Ximénez, Bjørnstad, Lwin.",

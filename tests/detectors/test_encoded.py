@@ -29,7 +29,7 @@ PROSE = (
 AFTER = " I hope that this is of some help to you. Please tell me if there is anything else that you need."
 SLACK = 2 * STRIDE
 
-slow = settings(deadline=None, max_examples=6, suppress_health_check=[HealthCheck.too_slow])
+slow = settings(deadline=None, max_examples=4, suppress_health_check=[HealthCheck.too_slow])
 sizes = st.lists(st.integers(1, 40), min_size=1, max_size=8)
 
 
@@ -193,6 +193,17 @@ def test_a_finding_is_the_inner_one_in_raw_offsets() -> None:
     assert findings[-1].span.end >= len(PROSE[0]) + len(raw) - 4
     for one, two in itertools.pairwise(findings):
         assert two.span.start <= one.span.end <= two.span.end
+
+
+def test_what_only_the_end_of_the_text_completes_is_found_by_finish() -> None:
+    """The last number of a run has no separator after it; the end of the text stands for one."""
+    secret = "".join(sign for sign in ENGLISH[0].lower() if sign.isalpha())[:32]
+    text = PROSE[0] + ENCODINGS["decimal"].encode(secret)
+    scanner = detector(secret).scanner(view())
+    assert list(scanner.feed(text).findings) == []
+    (finding,) = scanner.finish()
+    assert finding.at == finding.span.end == len(text)
+    assert finding.span.start <= len(PROSE[0]) + BUDGET + budget(ENCODINGS["decimal"].encode, secret)
 
 
 @dataclass(frozen=True)

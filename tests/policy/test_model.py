@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from proxy.errors import ConfigError
-from proxy.policy import NO_RULE, Policy, examples
+from proxy.policy import NO_RULE, Numbers, Policy, examples
 from proxy.types import Action, Finding, Provenance, Span, Threshold, Verdict
 from tests.policy.small import changed, parsed
 
@@ -105,6 +105,45 @@ def test_what_stops_by_entity() -> None:
     asked = [("guest", "email"), ("guest", "phone"), ("guest", "card"), ("member", "phone")]
     assert [policy.stops(role, "pii", entity) for role, entity in asked] == [False, True, True, False]
     assert not policy_of({"finding": "pii/*"}, mode="observe").stops("guest", "pii", "card")
+
+
+def named(entity: str, fingerprint: str) -> Finding:
+    origin = Provenance("d:1", "team")
+    return Finding("known_values", entity, Span(2, 9), 8, provenance=origin, fingerprint=fingerprint)
+
+
+def test_numbered_masks_are_one_for_each_value() -> None:
+    """The same value has the same number wherever it stands; each type and each answer counts from one."""
+    policy = policy_of({"finding": "known_values/*", "action": "redact"}, mask="numbered")
+    asked = [("person", "a"), ("email", "b"), ("person", "c"), ("person", "a"), ("new", "d"), ("person", "")]
+    for _ in range(2):
+        numbers = Numbers()
+        masks = [policy.decide(named(*each), "guest", numbers).mask for each in asked]
+        assert masks == ["[PERSON_1]", "[EMAIL_1]", "[PERSON_2]", "[PERSON_1]", "[REDACTED]", "[PERSON]"]
+    assert policy.decide(named("person", "a"), "guest").mask == "[PERSON]"
+
+
+def test_only_what_is_redacted_is_numbered() -> None:
+    """A rule's own mask stays as it is; values that are observed or allowed take no number."""
+    policy = policy_of(
+        {"finding": "known_values/phone", "action": "redact", "mask": "<tel>"},
+        {"finding": "known_values/email", "action": "redact", "mode": "observe"},
+        {"finding": "known_values/*", "action": "redact", "mask": "numbered"},
+    )
+    numbers = Numbers()
+    masks = [policy.decide(named(each, "x"), "guest", numbers).mask for each in ("phone", "email", "order")]
+    assert masks == ["<tel>", "[EMAIL]", "[ORDER_1]"]
+
+
+def test_what_stops_is_asked_for_every_protected_audience() -> None:
+    """A kind that is stopped for one audience's text alone is stopped; cleared audiences do not count."""
+    policy = policy_of(
+        {"finding": "known_values/*", "audience": ["team"], "action": "redact"},
+        {"finding": "known_values/*", "action": "allow"},
+    )
+    assert not policy.stops("guest", "known_values", "email")
+    assert policy.stops("guest", "known_values", "email", INDEX)
+    assert not policy.stops("member", "known_values", "email", INDEX)
 
 
 def test_an_observed_rule_is_not_enforced() -> None:

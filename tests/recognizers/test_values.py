@@ -84,6 +84,16 @@ def test_repeated_texts_are_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert read == ["a", "b", "b ann@example.com"]
 
 
+def test_values_ahead(finder: ValueFinder) -> None:
+    """Documents come as they were, in order, and each has its values once, also where ids are the same."""
+    documents = [document(f"c{n}@example.com", "x" * 300_000, number=n // 2) for n in range(20)]
+    got = [(each, finder.of(each)) for each in finder.ahead(iter(documents))]
+    assert [each for each, _ in got] == documents
+    assert [values for _, values in got] == [[Value("email", f"c{n}@example.com")] for n in range(20)]
+    assert finder.of(document("new@example.com")) == [Value("email", "new@example.com")]
+    assert list(finder.ahead([])) == []
+
+
 def test_chosen_entities() -> None:
     """Only these are found; an unknown one is a clear error that lists the known."""
     text = "ann@example.com, 4111 1111 1111 1111"

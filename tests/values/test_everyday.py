@@ -38,6 +38,8 @@ def test_what_is_never_kept() -> None:
 def test_the_list_is_written_as_values_are_read() -> None:
     """Every entry is letters as a stream is read: an entry that is not could never be met."""
     text = (resources.files("proxy.values") / "everyday.txt").read_text("utf-8")
-    words = [word.replace("'", "") for line in text.splitlines() if line[:1] not in "#[" for word in line.split()]
+    words = [
+        word.replace("'", "") for line in text.splitlines() if line[:1] not in "#[" for word in line.split()
+    ]
     assert len(words) > 1500
     assert [word for word in words if letters_of(word) != word] == []

@@ -89,7 +89,7 @@ def test_an_email_with_at_and_dot_spelt_out() -> None:
         ("email", "john.doe@example.com", True, True),
         ("card", "9212", True, False),
     ],
-)  # fmt: skip
+)
 def test_weak_and_common(entity: str, text: str, weak: bool, common: bool) -> None:
     """Weak is what is short or common; what is common proves nothing about another value either."""
     forms = of(entity, text)
@@ -98,7 +98,15 @@ def test_weak_and_common(entity: str, text: str, weak: bool, common: bool) -> No
 
 @pytest.mark.parametrize(
     ("entity", "text"),
-    [("person", "the"), ("person", "我们"), ("place", "CO"), ("account", "123"), ("person", "Bo"), ("order", "—"), ("x", "")],
+    [
+        ("person", "the"),
+        ("person", "我们"),
+        ("place", "CO"),
+        ("account", "123"),
+        ("person", "Bo"),
+        ("order", "—"),
+        ("x", ""),
+    ],
 )
 def test_what_is_not_kept(entity: str, text: str) -> None:
     """Values without letters, shorter than any use, or in every other sentence have no forms."""

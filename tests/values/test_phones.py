@@ -40,4 +40,4 @@ def test_forms(text: str, expected: list[str]) -> None:
 @given(st.text())
 def test_any_text_gives_digits(text: str) -> None:
     """Whatever is called a phone number, its forms are digits."""
-    assert all(form == "" or form.isascii() and form.isdecimal() for form in forms(text))
+    assert all(form == "" or (form.isascii() and form.isdecimal()) for form in forms(text))

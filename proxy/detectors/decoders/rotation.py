@@ -55,7 +55,8 @@ class MappedText:
         self._misses = 0
 
     def push(self, character: str, offset: int) -> tuple[Decoded, ...]:
-        return ((self._table.get(character, character), offset, True),)
+        letter = self._table.get(character)
+        return ((character, offset, False),) if letter is None else ((letter, offset, True),)
 
     def finish(self) -> tuple[Decoded, ...]:
         return ()
