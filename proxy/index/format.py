@@ -276,7 +276,7 @@ def _lock(path: Path, target: Path) -> Iterator[None]:
 
 def index_key(folder: Path, environment: Mapping[str, str], *, create: bool = False) -> str:
     """The key: ``SLUICEGATE_INDEX_KEY``, or the key file beside the index (made on the first build)."""
-    given = environment.get("SLUICEGATE_INDEX_KEY", "")
+    given = environment.get("SLUICEGATE_INDEX_KEY", "").strip()  # a mounted secret often ends in a newline
     if given:
         if len(given) < KEY_LENGTH:
             raise ConfigError(

@@ -67,7 +67,7 @@ def _issued(number: str) -> bool:
         return size == 16
     if two in (34, 37):
         return size == 15
-    if two == 62 or two == 81:
+    if two in (62, 81) or four in (6013, 9558, 9559):  # UnionPay, and Chinese banks before it
         return 16 <= size <= 19
     if four == 6011 or 644 <= three <= 649 or two == 65:
         return 16 <= size <= 19

@@ -56,10 +56,13 @@ def always(text: str) -> int:
     return len(text)
 
 
-def called(*words: Part) -> Shape:
-    """One of these words, then perhaps "number" and a colon or "is": what stands before a value it names."""
+def called(*words: Part, between: str = "[^0-9A-Za-z+(]") -> Shape:
+    """One of these words, then perhaps "number" and a colon or "is": what stands before a value it names.
+
+    ``between``: class of the signs that may stand between word and value, up to six.
+    """
     number = maybe(
         either(*map(any_case, (" number", " no", " id", "_id", "_no")), han("号码"), han("编号"), han("号"))
     )
     link = maybe(either(any_case("is "), any_case("no. "), any_case("no "), han("是"), han("为")))
-    return seq(either(*words), number, chars("[^0-9A-Za-z+(]", 0, 6), link, chars("[ :=#\"'\n]", 0, 3))
+    return seq(either(*words), number, chars(between, 0, 6), link, chars("[ :=#\"'\n]", 0, 3))

@@ -18,7 +18,7 @@ from typing import Any
 
 from proxy.patterns.alphabet import Alphabet, han
 from proxy.patterns.pattern import Pattern, called
-from proxy.patterns.shapes import any_case, chars, either
+from proxy.patterns.shapes import any_case, chars
 
 LEARNED = frozenset(("order", "account", "employee", "tracking", "identifier"))
 """The entities whose shapes are learned."""
@@ -48,7 +48,7 @@ def _number(
         lambda value: _digits(4, value),
         leaks,
         passes,
-        lead=called(either(*map(any_case, words.split()), *map(han, chinese.split()))),
+        lead=called(*map(any_case, words.split()), *map(han, chinese.split()), between="[ :#=,.\n]"),
         after="",
         sure=False,
     )
@@ -83,9 +83,9 @@ NUMBERS = (
         "tracking-number",
         "tracking",
         "tracking waybill shipment",
-        "运单号 快递单号 物流单号 快递",
+        "运单号 快递单号 物流单号 快递号",
         leaks=("tracking number is 1Z999AA10123456784", "快递单号SF1234567890123", "shipment: 357962501027"),
-        passes=("tracking pixel", "快递已到", "shipment of 12 boxes"),
+        passes=("tracking pixel", "快递已到", "shipment of 12 boxes", "快递员电话是021-61234567"),
     ),
 )
 """Numbers that the word before them gives away; for the build alone."""

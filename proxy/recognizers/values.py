@@ -196,7 +196,7 @@ class ValueFinder:
                 where = document.id
                 break
         return ConfigError(
-            f"{where}: a recognizer failed ({type(error).__name__}), so its values are not known and there is "
+            f"{where}: a recognizer failed ({type(error).__name__}), so its values are unknown and there is "
             "no index. --entities leaves recognizers out, --no-ner the networks"
         )
 

@@ -14,10 +14,11 @@ from fastapi import FastAPI
 
 from proxy import __version__
 from proxy.audit import Trail
+from proxy.dialects import DIALECTS
 from proxy.guard import HOLD_EXCEEDED
 from proxy.index import index_key, open_index
 from proxy.keys import KeyStore
-from proxy.metrics import ENDPOINTS, Metrics
+from proxy.metrics import Metrics
 from proxy.policy import NO_RULE, Policy, load_policy
 from proxy.server.firewall import Firewall
 from proxy.server.routes import add_routes
@@ -32,7 +33,7 @@ def open_house(settings: Settings, environment: Mapping[str, str]) -> House:
     """Open everything a worker needs. Raises ConfigError."""
     policy = load_policy(settings.policy)
     index = open_index(settings.index, index_key(settings.index, environment))
-    upstream = OpenAIUpstream(settings.upstream, key=environment.get(UPSTREAM_KEY) or None)
+    upstream = OpenAIUpstream(settings.upstream, key=environment.get(UPSTREAM_KEY, "").strip() or None)
     firewall = Firewall.assemble(policy, index)
     metrics = _metrics(policy)
     manifest = index.manifest
@@ -50,8 +51,9 @@ def _metrics(policy: Policy) -> Metrics:
         roles=policy.roles,
         rules=[*(rule.id for rule in policy.rules), NO_RULE, HOLD_EXCEEDED],
         policy=(policy.name, policy.version),
+        observe=policy.observe,
         version=__version__,
-        endpoints=ENDPOINTS,
+        endpoints=[*(f"/v1{path}" for path in DIALECTS), "/v1/models"],
     )
 
 

@@ -12,6 +12,7 @@ from starlette.routing import Route
 
 from proxy import __version__
 from proxy.errors import ConfigError
+from proxy.policy import policies_folder
 from proxy.server.app import create_app, create_from_environment, open_house
 from proxy.server.settings import SETTINGS_VARIABLE, Settings
 from proxy.server.state import House
@@ -129,3 +130,16 @@ def test_a_worker_reads_its_parents_settings(
     monkeypatch.setenv("SLUICEGATE_INDEX_KEY", "another key, long enough")
     with pytest.raises(ConfigError, match="another key"):
         create_from_environment()
+
+
+def test_an_observing_policy_shows_in_the_metrics(small_index: SmallIndex, tmp_path: Path) -> None:
+    """A policy in observe mode is told by a gauge, so that an alert can say it was left on."""
+    policy = tmp_path / "observe.yaml"
+    text = (policies_folder() / "default.yaml").read_text("utf-8")
+    policy.write_text(
+        text.replace("    mode: observe\n", "").replace("mode: enforce", "mode: observe"), "utf-8"
+    )
+    for path, observing in ((policy, "1.0"), (None, "0.0")):
+        house = open_house(replace(settings(small_index, tmp_path), policy=path), small_index.environment)
+        assert f"sluicegate_policy_observing {observing}" in house.metrics.render()[0].decode()
+        close(house)

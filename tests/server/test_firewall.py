@@ -159,14 +159,14 @@ async def test_a_whole_answer_is_read_like_a_stream(firewall: Firewall, size: in
 async def test_arguments_are_read_as_json(firewall: Firewall) -> None:
     """The channel of a call's arguments is decoded, and so is content that was asked for as JSON."""
     spelt = "".join(f"\\u{ord(c):04x}" for c in ADMIN_ZH)
-    for channel, fields, blocked in (
-        ("tool:0:arguments", {}, {0}),
-        ("content", {"response_format": {"type": "json_object"}}, {0}),
-        ("content", {}, set()),
+    for channel, fields in (
+        ("tool:0:arguments", {}),
+        ("content", {"response_format": {"type": "json_object"}}),
     ):
         made = await guards(firewall, **fields)
         reading = await made.feed(deltas(f'{{"a": "{spelt}"}}', channel=channel), [(0, channel)])
-        assert reading.blocked == blocked
+        assert reading.blocked == {0}
+        assert made.received < len(spelt) / 4  # counted as they are read
 
 
 async def test_own_words_and_clearance(firewall: Firewall) -> None:
