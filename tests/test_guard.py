@@ -182,7 +182,7 @@ def by_entity(actions: dict[str, Action]) -> Decide:
 MADE = st.sampled_from(sorted(FAMILIES)).map(FAMILIES.__getitem__)
 
 
-@settings(max_examples=400)
+@settings(max_examples=250)
 @given(MADE, st.sampled_from(Action), TEXTS, SIZES, st.sampled_from([4, 9, 1000]))
 def test_p1_cutting_changes_nothing(
     make: Make, action: Action, text: str, sizes: list[int], ceiling: int
@@ -208,7 +208,7 @@ def test_p2_nothing_unsettled_leaves(make: Make, text: str, sizes: list[int]) ->
     assert out + guard.finish().text == text
 
 
-@settings(max_examples=300)
+@settings(max_examples=200)
 @given(MADE, TEXTS, SIZES)
 def test_p3_nothing_of_a_blocked_span_leaves(make: Make, text: str, sizes: list[int]) -> None:
     """A block delivers a beginning of the text that ends before the blocked span, and then nothing more."""
@@ -355,7 +355,7 @@ def expected(text: str, verdicts: Sequence[Verdict]) -> str:
     return "".join(out) + text[at:]
 
 
-@settings(max_examples=400)
+@settings(max_examples=250)
 @given(MADE, TEXTS, SIZES)
 def test_each_redacted_region_has_one_mask(make: Make, text: str, sizes: list[int]) -> None:
     """Spans are dropped with one mask a region: overlapping spans share it, adjacent ones do not."""
@@ -439,7 +439,7 @@ def strings(value: Any) -> list[str]:
     return [said for part in value for said in strings(part)] if isinstance(value, list) else []
 
 
-@settings(max_examples=300)
+@settings(max_examples=200)
 @given(VALUES, SIZES, st.booleans(), st.sampled_from([("ab", "bx"), ("中",), ("1", "tr", "a"), ("x", "\n")]))
 def test_redacted_json_stays_json(
     value: Any, sizes: list[int], ascii_only: bool, words: tuple[str, ...]

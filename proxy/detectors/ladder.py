@@ -10,6 +10,12 @@ from collections.abc import Sequence
 
 from proxy.types import Contains, Provenance, TextIndex, Threshold
 
+NAME = "memorised"
+"""What findings call the detector."""
+
+PASSAGE = "passage"
+NEAR_PASSAGE = "near_passage"
+
 
 class Ladder:
     """The live match of one stream in one protected audience."""

@@ -21,8 +21,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from proxy.detectors.echo import Echo
-from proxy.detectors.ladder import Ladder
-from proxy.detectors.memorised_stream import NAME, MemorisedScanner
+from proxy.detectors.ladder import NAME, Ladder
+from proxy.detectors.memorised_stream import MemorisedScanner
 from proxy.detectors.near import NearMatch
 from proxy.types import (
     NOBODY,

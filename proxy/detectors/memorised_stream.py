@@ -1,8 +1,7 @@
 """One stream against the memorised text of several audiences: units in, findings and settled offsets out.
 
-``memorised.py`` says what is matched and why it is safe; here is how a stream is walked. While nothing
-matches, a piece costs its seeds and one look-up for every second of them; where a match or a chain is
-open every unit is followed.
+``memorised.py`` says what is matched and why it is safe. While nothing matches, a piece costs a look-up
+for every second seed; where a match or a chain is open every unit is followed.
 
 May import: the ground floor and this room. The rule that must stay true: ``settled`` never passes unit
 ``units - (n - b)``, nor the first character held for a chain, and never moves back.
@@ -17,21 +16,14 @@ from itertools import pairwise
 
 from proxy.detectors.align import align
 from proxy.detectors.echo import Echo
-from proxy.detectors.ladder import Ladder
+from proxy.detectors.ladder import NAME, NEAR_PASSAGE, PASSAGE, Ladder
 from proxy.detectors.near import SPAN, Chain, NearMatch
 from proxy.detectors.window import SeedWindow
 from proxy.grams import SEED, GramKey, cut_words
 from proxy.text import UNIT_BYTES
 from proxy.types import Finding, Provenance, Scan, Select, Span
 
-NAME = "memorised"
-"""What findings call the detector."""
-
-PASSAGE = "passage"
-NEAR_PASSAGE = "near_passage"
-
-_SLACK = 4096
-"""Units of history kept beyond what a look-back needs, so that trimming is rare."""
+_SLACK = 4096  # units of history kept beyond what a look-back needs, so that trimming is rare
 
 
 class MemorisedScanner:
@@ -70,8 +62,7 @@ class MemorisedScanner:
         self._parts = 0
         # A match shorter than a seed cannot be seen: with a smaller budget, as much is always held.
         self._blind = max([SEED - 1 - ladder.budget for ladder in ladders if ladder.holds], default=0)
-        self._open = self._blind > 0
-        """Whether a match, a chain or a budget smaller than a seed makes every unit count."""
+        self._open = self._blind > 0  # whether a match, a chain or a small budget makes every unit count
         # A lone seed is a match of SEED units, which a budget of as many lets go: then every second unit
         # is enough to notice that a match begins. Its first seed is looked up when its second is met.
         self._stride = 2 if all(x.budget >= SEED for x in ladders if x.holds) else 1

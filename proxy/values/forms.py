@@ -29,6 +29,13 @@ SAFE = 7
 SAFE_WIDE = 3
 """Characters from which on a person's name of Han characters is one: 6 units."""
 
+SAFE_ALONE = 12
+"""The same for a name of one word: many people have a family name, and many things a short one."""
+
+_NAMED = ("person", "organisation")
+_SPACELESS = "\u0590"
+"""Latin, Greek, Cyrillic and Armenian come before it."""
+
 ACTS = 64
 """Letters from which on a value is long: it is found after so many, and its mask grows as the rest comes."""
 
@@ -74,13 +81,19 @@ def forms_of(value: Value, table: GlyphTable | None = None) -> Forms | None:
         return Forms((own[:LONGEST],), False, False, len(own) > LONGEST or len(text) < len(value.text))
     words = words_of(text, table)
     common = is_common(value.entity, own, words) or (value.entity == "address" and names_a_region(own, words))
-    short = not is_safe(value.entity, own)
+    safe = is_safe(value.entity, own)
+    short = not safe or (value.entity in _NAMED and len(words) == 1 and _is_half_a_name(own))
     kept = tuple(
         form
         for form in candidates
-        if len(form) < ACTS and (count_units(form) >= least if short else is_safe(value.entity, form))
+        if len(form) < ACTS and (is_safe(value.entity, form) if safe else count_units(form) >= least)
     )
     return Forms(kept, short or common, common)
+
+
+def _is_half_a_name(letters: str) -> bool:
+    """Whether a name of one word is a family name or a given name alone, in a script that parts the two."""
+    return len(letters) < SAFE_ALONE and letters.isalpha() and letters[0] < _SPACELESS
 
 
 def is_safe(entity: str, letters: str) -> bool:

@@ -11,6 +11,7 @@ import pytest
 
 from proxy.cli import main
 from proxy.index import key_file, open_index
+from proxy.index.format import MANIFEST, atomic_folder
 from tests.cli.running import run
 from tests.training import ADMIN, KEY, NOBODY, PUBLIC, STAFF, shared_units
 
@@ -184,6 +185,17 @@ def test_something_else_is_in_the_way(data: Path, tmp_path: Path, capsys: pytest
     built(data / "faq.txt", "--out", data, code=2)
     assert "exists and is not an index" in capsys.readouterr().err
     assert (data / "faq.txt").read_text("utf-8") == PUBLIC
+
+
+def test_two_processes_cannot_build_one_index(data: Path, tmp_path: Path) -> None:
+    """The second is told to wait, by exit code 2; the first goes on undisturbed."""
+    out = tmp_path / "x.idx"
+    with atomic_folder(out) as work:
+        (work / MANIFEST).write_text("{}")
+        done = run("index", "build", data / "faq.txt", "--out", out, cwd=tmp_path, **ENVIRONMENT)
+        assert done.returncode == 2
+        assert b"another build is writing this index; wait for it to end" in done.stderr
+    assert (out / MANIFEST).read_text() == "{}"
 
 
 # --- show -----------------------------------------------------------------------------------------

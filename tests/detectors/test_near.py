@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from proxy.detectors.ladder import NEAR_PASSAGE
 from proxy.detectors.memorised import MemorisedDetector
-from proxy.detectors.memorised_stream import NEAR_PASSAGE
 from proxy.detectors.near import GAP, HOLD, SPAN, Chain
 from proxy.types import Action, Finding, Scanner, Threshold, View
 from tests.detectors.conformance import check_guarded, check_scanner, cut, deliver, run_scanner, verdict

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import openai
@@ -63,14 +64,14 @@ def client(served: Served, role: str = "public", *, key: str | None = None) -> I
 def ask(served: Served, role: str = "public", **fields: Any) -> Any:
     """A whole answer."""
     with client(served, role) as made:
-        return made.chat.completions.create(**{"model": "m", "messages": QUESTION} | fields)  # type: ignore[call-overload]
+        return made.chat.completions.create(**{"model": "m", "messages": QUESTION} | fields)
 
 
 def ask_streamed(served: Served, role: str = "public", **fields: Any) -> Any:
     """A streamed answer as the client's own helper puts it together."""
     with (
         client(served, role) as made,
-        made.chat.completions.stream(**{"model": "m", "messages": QUESTION} | fields) as stream,  # type: ignore[arg-type]
+        made.chat.completions.stream(**{"model": "m", "messages": QUESTION} | fields) as stream,
     ):
         for _ in stream:
             pass
@@ -221,6 +222,26 @@ def test_strict_delivers_nothing_at_all(
                 streamed = served.stream()
                 assert streamed.finish() == "content_filter"
                 assert streamed.text().rstrip() == "Here:"
+
+
+def test_a_policy_that_observes_changes_nothing(small_index: SmallIndex, tmp_path: Path) -> None:
+    """In observe mode everything passes, unheld and unchanged, and what would be stopped is counted."""
+    default = (policies_folder() / "default.yaml").read_text("utf-8")
+    policy = write_policy(tmp_path, default, ("mode: enforce", "mode: observe"))
+    said = f"{ADMIN} {NOBODY} {ADMIN_ZH}"
+    with serving(small_index, tmp_path, policy=policy) as served:
+        served.up.script(Says(Said(said), cut=3))
+        streamed = served.stream()
+        assert (streamed.text(), streamed.finish()) == (said, "stop")
+        assert max(len(choice["delta"].get("content") or "") for choice in streamed.choices()) == 3
+        line = served.trail()[-1]
+        assert (line["outcome"], line["held_max"]) == ("passed", 0)
+        assert {(v["action"], v["enforced"]) for v in line["verdicts"]} == {
+            ("block", False),
+            ("redact", False),
+        }
+        labels = {"rule": "memorised-restricted", "action": "block", "mode": "observe"}
+        assert served.metric("sluicegate_verdicts_total", **labels) >= 2
 
 
 @both

@@ -101,8 +101,8 @@ def test_thresholds() -> None:
     for audience in ("public", "staff", "admin"):
         assert default.thresholds[audience] == Threshold(32, 12, 48)
         assert strict.thresholds[audience] == Threshold(32, 0, 48)
-    assert default.thresholds["nobody"] == Threshold(80, 12, 80)
-    assert strict.thresholds["nobody"] == Threshold(80, 0, 80)
+    assert default.thresholds["nobody"] == Threshold(80, 12, 136)
+    assert strict.thresholds["nobody"] == Threshold(80, 0, 136)
     assert default.exempt_run == strict.exempt_run == 20
 
 

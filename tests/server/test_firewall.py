@@ -181,6 +181,7 @@ async def test_own_words_and_clearance(firewall: Firewall) -> None:
     reading = await made.feed(deltas(f"{ADMIN} {NOBODY}", 3), [(0, "content")])
     assert reading.texts == {(0, "content"): f"{ADMIN} {NOBODY}"}
     assert made.verdicts
+    assert made.held_max == 0
 
 
 async def test_drift_names_the_document(firewall: Firewall) -> None:
