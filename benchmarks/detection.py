@@ -113,6 +113,7 @@ def table(
     work = recall.Recall(house, others, words)
     cells = []
     for row in rows(han=language.han):
+        print(f"{language.name}: {row.name}", file=sys.stderr, flush=True)  # it takes a while
         cells += [work.cell(row, size, passages[size]) for size in recall.SIZES]
     for other in others:
         report.note(f"  {other.short}: {other.about}; {other.most} passages a cell")

@@ -251,6 +251,7 @@ class KeyStore:
             found = os.stat(self._path)
         except FileNotFoundError:
             self._callers = {}
+            self._seen = -1  # put back unchanged, it is to be read again
             self._fresh_until = 0.0
             raise ConfigError(f"{self._path}: the state file is gone; put it back or restart") from None
         if (found.st_dev, found.st_ino) != self._file:

@@ -66,7 +66,10 @@ def _payload(parts: Parts) -> Detector:
 
 
 def _encoded(parts: Parts) -> Detector:
-    return EncodedDetector((_memorised(parts), _known_values(parts)))
+    def stops(role: str, detector: str, entity: str) -> bool:
+        return parts.stops(role, EncodedDetector.name, entity)  # what is found inside is reported as its own
+
+    return EncodedDetector((_memorised(parts), KnownValuesDetector(parts.index.values(), stops)))
 
 
 def _pii(parts: Parts) -> Detector:

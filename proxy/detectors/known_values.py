@@ -139,10 +139,12 @@ class ValueScanner:
         self.busy = False
 
     def feed(self, piece: str) -> Scan:
-        start = self._walk.position
         settled: Sequence[int] = self._walk.feed(piece, self)
         if not self._stopped:
-            settled = range(start + 1, start + len(piece) + 1)
+            end = self._walk.position
+            settled = range(end - len(piece) + 1, end + 1)
+        if not self._findings:
+            return Scan((), settled)
         findings, self._findings = self._findings, []
         return Scan(findings, settled)
 

@@ -36,6 +36,8 @@ class Ended(NamedTuple):
 
 
 _TOKENS = re.compile("[a-z]+|[^a-z]+")
+_SHORT = 8
+"""Characters of a piece up to which it is not worth while to look for the ends of words."""
 
 
 class Sink(Protocol):
@@ -111,8 +113,8 @@ class Walk:
         position, units, busy = self._position, self._units, sink.busy
         found: list[Ended] = []
         acts: list[Track] = []
-        for token in _TOKENS.findall(piece):
-            plain = "a" <= token[0] <= "z"
+        for token in _TOKENS.findall(piece) if len(piece) > _SHORT else (piece,):
+            plain = len(piece) > _SHORT and "a" <= token[0] <= "z"
             end = position + len(token)
             for character in token:
                 letters, kind, size, single, _ = glyphs[character]

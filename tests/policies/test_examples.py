@@ -81,14 +81,16 @@ def test_personal_data(policy: str, role: str) -> None:
     assert tuple(got) == PERSONAL[policy, role]
 
 
-@pytest.mark.parametrize("entity", ["phone", "person", "address", "place", "organisation", "ip", "cn_plate"])
+@pytest.mark.parametrize(
+    "entity", ["phone", "person", "address", "place", "organisation", "ip", "cn_plate", "password"]
+)
 def test_contact_data_only_counts_by_default(entity: str) -> None:
     """Names, phone numbers and addresses that are not in the training set pass, and are counted."""
     verdict = load_policy(None).decide(Finding("pii", entity, Span(0, 5), 4), "public")
     assert (verdict.action, verdict.enforced, verdict.rule) == (Action.REDACT, False, "contact-data")
 
 
-@pytest.mark.parametrize("entity", ["iban", "cn_id", "api_key", "password", "never_heard_of"])
+@pytest.mark.parametrize("entity", ["iban", "cn_id", "api_key", "private_key", "never_heard_of"])
 def test_other_personal_data_is_redacted_by_default(entity: str) -> None:
     """What is not contact data is redacted, also what no rule names."""
     verdict = load_policy(None).decide(Finding("pii", entity, Span(0, 5), 4), "public")
