@@ -31,7 +31,6 @@ ELSEWHERE: Mapping[str, str] = {
     "datasets/__init__.py": "datasets/test_reading.py",
     "detectors/__init__.py": "test_house.py",
     "detectors/memorised_stream.py": "detectors/test_memorised.py",
-    "detectors/value_*.py": "detectors/test_known_values.py",
     "detectors/decoders/base32.py": "detectors/decoders/test_bits.py",
     "detectors/decoders/base64.py": "detectors/decoders/test_bits.py",
     "detectors/decoders/binary.py": "detectors/decoders/test_bits.py",

@@ -13,15 +13,17 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from proxy.detectors import Parts, build
+from proxy.detectors.known_values import KnownValuesDetector
 from proxy.detectors.memorised import MemorisedDetector
 from proxy.detectors.memorised_stream import MemorisedScanner
+from proxy.detectors.payload import PayloadDetector
 from proxy.detectors.pii import PiiDetector
 from proxy.dialects.shapes import Channel, Request
 from proxy.errors import ConfigError
 from proxy.guard import StreamGuard, joined
 from proxy.index import StoredIndex
 from proxy.jsontext import JsonCells
-from proxy.policy import Policy
+from proxy.policy import Numbers, Policy
 from proxy.types import Action, Caller, Cleared, Delta, Detector, Finding, Step, Verdict, View
 
 _SLICE = 4096
@@ -60,7 +62,7 @@ class Firewall:
         view = self.policy.view(caller.role, echo, self.index.audiences)
         if sum(map(len, echo)) > _MUCH_ECHO and view.protected:
             for detector in self.detectors:
-                if isinstance(detector, MemorisedDetector):
+                if isinstance(detector, MemorisedDetector | KnownValuesDetector | PayloadDetector):
                     await asyncio.to_thread(detector.prepare, view)
         return AnswerGuards(self, caller.role, view, request, role.hold)
 
@@ -102,6 +104,7 @@ class AnswerGuards:
         self._stopped: set[int] = set()
         self._held_since: dict[Channel, float] = {}
         self._held_sum = 0.0
+        self._numbers = Numbers()
         self._memorised: list[MemorisedScanner] = []
         self.scan_seconds = 0.0
         self.hold_seconds = 0.0
@@ -184,7 +187,7 @@ class AnswerGuards:
         return StreamGuard(scanners, self._decide, ceiling=self._ceiling, cells=cells)
 
     def _decide(self, finding: Finding) -> Verdict:
-        return self._firewall.policy.decide(finding, self._role)
+        return self._firewall.policy.decide(finding, self._role, self._numbers)
 
     def _note_hold(self, channel: Channel, guard: StreamGuard, size: int, now: float) -> None:
         held = guard.held
