@@ -52,6 +52,7 @@ def test_the_names() -> None:
     """The names are a contract with dashboards and alerts."""
     assert made().names() == (
         "sluicegate_build_info",
+        "sluicegate_drift_ratio",
         "sluicegate_faults_total",
         "sluicegate_first_token_added_seconds",
         "sluicegate_first_token_seconds",
