@@ -7,7 +7,6 @@ from hypothesis import settings
 
 from tests.training import KEY, SmallIndex, documents
 
-
 # No test asserts time: a busy machine is no failure.
 settings.register_profile("unhurried", deadline=None)
 settings.load_profile("unhurried")
