@@ -148,10 +148,13 @@ def fuzzy(texts: Sequence[str]) -> Finds:
 def presidio() -> Finds:
     """Personal data by Presidio's patterns for English, over a pipeline without a model."""
     import spacy
+    import tldextract.tldextract as suffixes
     from presidio_analyzer import AnalyzerEngine, RecognizerRegistry
     from presidio_analyzer.nlp_engine import SpacyNlpEngine
 
     logging.getLogger("presidio-analyzer").setLevel(logging.ERROR)
+    # The e-mail pattern asks for the list of public suffixes: the packaged one, not one from the network.
+    suffixes.TLD_EXTRACTOR = suffixes.TLDExtract(suffix_list_urls=(), cache_dir=None)
 
     class Blank(SpacyNlpEngine):  # type: ignore[misc]
         def __init__(self) -> None:
