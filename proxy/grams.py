@@ -9,9 +9,9 @@ What is stored with 32 bits or more has gone through the mixer.
 Index plus key equals text: with the key anyone can test guesses of runs. Without it a stored hash is a
 random number.
 
-May import: ``proxy.text``, the standard library and xxhash (numpy only inside functions). The rule
+May import: ``proxy.text``, ``proxy.xxh3``, the standard library and xxhash (numpy only inside functions). The rule
 that must stay true: :meth:`GramKey.gram`, :meth:`GramKey.composer` and :meth:`GramKey.arrays` give
-the same hashes.
+the same hashes, and so do :meth:`GramKey.word` and :meth:`GramKey.word_array`.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from xxhash import xxh3_64_intdigest
 
+from proxy import xxh3
 from proxy.text import UNIT_BYTES, WIDE, FoldTable, UnitTable, fold
 
 if TYPE_CHECKING:
@@ -41,6 +42,12 @@ SEED_BYTES = SEED * UNIT_BYTES
 
 _CACHE_LIMIT = 1 << 16
 
+_EDGE = "\1"
+"""Between the folded texts of :meth:`GramKey.texts_codes`; no character folds to it."""
+
+_FEW = 400
+"""Units up to which a call of the library for each is quicker than numpy."""
+
 
 class GramKey:
     """Everything derived from the index key. Immutable but for its cache of folds."""
@@ -54,8 +61,6 @@ class GramKey:
         """Names the key without telling it, so that a wrong one is recognised."""
         self.table = UnitTable()
         """Raw character to its encoded units."""
-
-        self._word_seed = int.from_bytes(self._root[8:16], "little")
 
     def __repr__(self) -> str:
         return f"GramKey(id={self.id!r})"
@@ -106,8 +111,11 @@ class GramKey:
         return mix
 
     def word(self, encoded: bytes) -> int:
-        """A keyed hash of one word's encoded units, 32 bits."""
-        return xxh3_64_intdigest(encoded, self._word_seed) >> 32
+        """A keyed hash of one word's encoded units, 32 bits: of its first and its last ``SEED`` units."""
+        first = xxh3_64_intdigest(encoded[:SEED_BYTES].ljust(SEED_BYTES, b"\0"), self._word_seed)
+        if len(encoded) > SEED_BYTES:
+            first += 3 * xxh3_64_intdigest(encoded[-SEED_BYTES:], self._word_seed)
+        return (first & MASK) >> 32
 
     def seeds(self, encoded: bytes) -> list[int]:
         """The seeds of all windows of encoded units, in order; [] where there are too few units."""
@@ -135,21 +143,45 @@ class GramKey:
         self, text: str, table: SpacedTable | None = None
     ) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
         """The unit codes of a text, and for each a place: neighbours in one word differ by 0 or 1."""
+        codes, places, _ = self.texts_codes([text], table)
+        return codes, places
+
+    def texts_codes(
+        self, texts: Sequence[str], table: SpacedTable | None = None
+    ) -> tuple[NDArray[np.uint32], NDArray[np.int64], NDArray[np.int64]]:
+        """The unit codes of several texts, their places, and where each text begins and the last ends.
+
+        Shapes (units,), (units,) and (texts + 1,). No word goes on from one text to the next.
+        """
         import numpy as np
 
-        spaced = _widened(_letters(text.translate(SpacedTable() if table is None else table)))
-        places = np.flatnonzero(spaced)
-        return spaced[places], places
+        folds = SpacedTable() if table is None else table
+        spaced = _widened(_letters(_EDGE.join(text.translate(folds) for text in texts)))
+        places = np.flatnonzero(spaced > ord(_EDGE))
+        edges = np.flatnonzero(spaced == ord(_EDGE))
+        starts = np.concatenate([[0], np.searchsorted(places, edges), [len(places)]])
+        return spaced[places], places, starts
 
     def seed_array(self, codes: NDArray[np.uint32]) -> NDArray[np.uint64]:
         """The seeds of all windows of unit codes, shape (max(0, units - SEED + 1),)."""
         import numpy as np
 
-        encoded = codes.astype("<u4", copy=False).tobytes()
-        digest, secret, size = xxh3_64_intdigest, self.seed, SEED_BYTES
-        count = max(0, len(codes) - SEED + 1)
-        made = (digest(encoded[i : i + size], secret) for i in range(0, count * UNIT_BYTES, UNIT_BYTES))
-        return np.fromiter(made, dtype=np.uint64, count=count)
+        if len(codes) > _FEW:
+            return xxh3.windows(codes, self.seed)
+        return np.array(self.seeds(codes.astype("<u4", copy=False).tobytes()), dtype=np.uint64)
+
+    def word_array(self, codes: NDArray[np.uint32], edges: NDArray[np.int64]) -> NDArray[np.uint32]:
+        """The hashes of words, shape (words,); ``edges`` as :func:`cut_words` gives them."""
+        import numpy as np
+
+        begins, lengths = edges[:-1], np.diff(edges)
+        padded = np.append(codes, np.zeros(SEED, np.uint32))
+        across = np.arange(SEED)
+        made = xxh3.rows(padded[begins[:, None] + across] * (across < lengths[:, None]), self._word_seed)
+        long = np.flatnonzero(lengths > SEED)
+        last = padded[(edges[1:][long] - SEED)[:, None] + across]
+        made[long] += np.uint64(3) * xxh3.rows(last, self._word_seed)
+        return (made >> np.uint64(32)).astype(np.uint32)
 
     def arrays(self, seeds: NDArray[np.uint64], length: int) -> NDArray[np.uint64]:
         """The grams of ``length`` units from the seeds of a text: element i begins at unit i."""
@@ -216,10 +248,15 @@ def _widened(letters: NDArray[np.uint32]) -> NDArray[np.uint32]:
     return out
 
 
+LONGEST_WORD = 255
+"""Units of a word at most: its length is kept in a byte."""
+
+
 def cut_words(codes: NDArray[np.uint32], places: NDArray[np.int64]) -> NDArray[np.int64]:
     """Where words begin, and the number of units at the end: shape (words + 1,).
 
-    A word is a run of units whose ``places`` differ by 0 or 1; a wide letter is a word of its own.
+    A word is a run of units whose ``places`` differ by 0 or 1; a wide letter is a word of its own, and
+    what is longer than :data:`LONGEST_WORD` is cut at that length.
     """
     import numpy as np
 
@@ -230,4 +267,9 @@ def cut_words(codes: NDArray[np.uint32], places: NDArray[np.int64]) -> NDArray[n
     begins[1:] = (np.diff(places) > 1) | second[:-1]
     begins[:-1] |= second[1:]
     begins[second] = False
-    return np.append(np.flatnonzero(begins), len(codes))
+    edges = np.append(np.flatnonzero(begins), len(codes))
+    endless = np.flatnonzero(np.diff(edges) > LONGEST_WORD).tolist()
+    if endless:
+        more = [np.arange(edges[i] + LONGEST_WORD, edges[i + 1], LONGEST_WORD) for i in endless]
+        edges = np.sort(np.concatenate([edges, *more]))
+    return edges

@@ -91,7 +91,7 @@ class MemoryIndex:
 
     def words(self, audience: str, position: int, before: int, after: int) -> tuple[list[int], list[int]]:
         number = bisect_right(self._starts[audience], position) - 1
-        hashes, lengths = hash_words(KEY, *KEY.spaced_codes(self.documents[audience][number]))
+        hashes, lengths, _ = hash_words(KEY, *KEY.spaced_codes(self.documents[audience][number]))
         at, kept, ends = self._starts[audience][number] - position, [], []
         for word, length in zip(hashes.tolist(), lengths.tolist(), strict=True):
             at += length

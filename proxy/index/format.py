@@ -30,7 +30,7 @@ from proxy.text import SKELETON_VERSION
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 MANIFEST = "manifest.json"
 _CHUNK = 1 << 22
 _HEADER = 128

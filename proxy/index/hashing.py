@@ -12,7 +12,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from proxy.grams import GramKey, SpacedTable
+from proxy.grams import SEED, GramKey, SpacedTable
 from proxy.index.words import hash_words
 from proxy.types import Document
 
@@ -23,7 +23,11 @@ if TYPE_CHECKING:
 SEPARATOR = "\n"
 """Between the texts of a document; no unit, so runs go on across it."""
 
-_BATCH_CHARACTERS = 1 << 20
+_SMALL_BATCH = 1 << 16
+"""Characters hashed together: enough that numpy's calls cost little, few enough for the caches."""
+
+_BATCH_CHARACTERS = 1 << 18
+"""Characters sent to a worker process at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +48,9 @@ def hash_documents(
     """Each document with its hashes, in order. ``secret`` is what ``key`` was made of."""
     if workers < 2:
         table = SpacedTable()
-        for document in documents:
-            yield document, hash_texts(key, document.texts, table)
+        for batch in _by_size(documents, _SMALL_BATCH):
+            made = hash_batch(key, [document.texts for document in batch], table)
+            yield from zip(batch, made, strict=True)
         return
     from concurrent.futures import ProcessPoolExecutor
     from multiprocessing import get_context
@@ -55,7 +60,7 @@ def hash_documents(
         workers, get_context("spawn"), initializer=_start_worker, initargs=(secret,)
     ) as pool:
         waiting: deque[tuple[list[Document], Future[list[Hashes]]]] = deque()
-        for batch in _by_size(documents):
+        for batch in _by_size(documents, _BATCH_CHARACTERS):
             waiting.append((batch, pool.submit(_hash_batch, [document.texts for document in batch])))
             while len(waiting) > 2 * workers:
                 yield from _paired(*waiting.popleft())
@@ -63,28 +68,39 @@ def hash_documents(
             yield from _paired(*waiting.popleft())
 
 
-def hash_texts(key: GramKey, texts: Sequence[str], table: SpacedTable) -> Hashes:
-    """The hashes of one document's texts."""
-    text = SEPARATOR.join(texts)
-    codes, places = key.spaced_codes(text, table)
-    words, lengths = hash_words(key, codes, places)
-    return Hashes(
-        key.seed_array(codes), words, lengths, len(codes), len(text.encode("utf-8", "surrogatepass"))
-    )
+def hash_batch(key: GramKey, documents: Sequence[Sequence[str]], table: SpacedTable) -> list[Hashes]:
+    """The hashes of several documents, worked out together; each document is given by its texts."""
+    import numpy as np
+
+    whole = [SEPARATOR.join(texts) for texts in documents]
+    codes, places, starts = key.texts_codes(whole, table)
+    seeds = key.seed_array(codes)
+    words, lengths, word_edges = hash_words(key, codes, places)
+    edges = starts.tolist()
+    word_starts = np.searchsorted(word_edges, starts).tolist()
+    out = []
+    for number, text in enumerate(whole):
+        first, last = edges[number], edges[number + 1]
+        begin, end = word_starts[number], word_starts[number + 1]
+        # Copies of what is the document's own; windows that reach into the next one are left out.
+        own = seeds[first : max(first, last - SEED + 1)].copy()
+        size = len(text.encode("utf-8", "surrogatepass"))
+        out.append(Hashes(own, words[begin:end].copy(), lengths[begin:end].copy(), last - first, size))
+    return out
 
 
 def _paired(batch: list[Document], made: Future[list[Hashes]]) -> Iterator[tuple[Document, Hashes]]:
     yield from zip(batch, made.result(), strict=True)
 
 
-def _by_size(documents: Iterable[Document]) -> Iterator[list[Document]]:
-    """Batches of about ``_BATCH_CHARACTERS`` characters."""
+def _by_size(documents: Iterable[Document], enough: int) -> Iterator[list[Document]]:
+    """Batches of about ``enough`` characters."""
     batch: list[Document] = []
     size = 0
     for document in documents:
         batch.append(document)
         size += sum(map(len, document.texts))
-        if size >= _BATCH_CHARACTERS:
+        if size >= enough:
             yield batch
             batch, size = [], 0
     if batch:
@@ -103,4 +119,4 @@ def _start_worker(secret: str) -> None:
 
 
 def _hash_batch(texts: list[tuple[str, ...]]) -> list[Hashes]:
-    return [hash_texts(_Worker.key, each, _Worker.table) for each in texts]
+    return hash_batch(_Worker.key, texts, _Worker.table)

@@ -14,33 +14,23 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from proxy.grams import GramKey, cut_words
-from proxy.text import UNIT_BYTES
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-LONGEST = 255
-"""Units kept of a word's length; a longer one is cut into words of this length."""
-
 
 def hash_words(
-    key: GramKey, codes: NDArray[np.uint32], offsets: NDArray[np.int64]
-) -> tuple[NDArray[np.uint32], NDArray[np.uint8]]:
-    """Hash and length in units of each word of one text.
+    key: GramKey, codes: NDArray[np.uint32], places: NDArray[np.int64]
+) -> tuple[NDArray[np.uint32], NDArray[np.uint8], NDArray[np.int64]]:
+    """Hash and length in units of each word, and the words' edges (see ``cut_words``).
 
-    ``codes``: its unit codes; ``offsets``: the raw offset of each unit.
+    ``codes``: the unit codes of a text; ``places``: of each unit, as ``GramKey.spaced_codes`` gives them.
     """
     import numpy as np
 
-    edges = cut_words(codes, offsets)
-    encoded = codes.astype("<u4", copy=False).tobytes()
-    lengths = np.diff(edges)
-    hashes = [
-        key.word(encoded[first * UNIT_BYTES : last * UNIT_BYTES])
-        for first, last in zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True)
-    ]
-    return np.array(hashes, dtype=np.uint32), np.minimum(lengths, LONGEST).astype(np.uint8)
+    edges = cut_words(codes, places)
+    return key.word_array(codes, edges), np.diff(edges).astype(np.uint8), edges
 
 
 class WordTable:
@@ -50,9 +40,9 @@ class WordTable:
         self, hashes: NDArray[np.uint32], lengths: NDArray[np.uint8], first_words: NDArray[np.uint32]
     ) -> None:
         """``first_words``: index of the first word of each document, and the number of words at the end."""
-        self._hashes = hashes.data
-        self._lengths = lengths.data
-        self._first_words = first_words.data
+        self._hashes = hashes
+        self._lengths = lengths
+        self._first_words = first_words
 
     def around(
         self, starts: Sequence[int], position: int, before: int, after: int
@@ -62,15 +52,10 @@ class WordTable:
         ``starts``: where each document begins. Returns their hashes and the positions of their last units,
         relative to ``position``.
         """
+        import numpy as np
+
         number = bisect_right(starts, position) - 1
-        hashes: list[int] = []
-        ends: list[int] = []
-        at = starts[number] - position
-        for word in range(self._first_words[number], self._first_words[number + 1]):
-            at += self._lengths[word]
-            if at > after:
-                break
-            if at > -before:
-                hashes.append(self._hashes[word])
-                ends.append(at)
-        return hashes, ends
+        first, last = int(self._first_words[number]), int(self._first_words[number + 1])
+        ends = np.cumsum(self._lengths[first:last], dtype=np.int64) + (starts[number] - position)
+        low, high = np.searchsorted(ends, (-before, after), side="right").tolist()
+        return self._hashes[first + low : first + high].tolist(), ends[low:high].tolist()

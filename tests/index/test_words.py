@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
 from proxy.grams import cut_words
-from proxy.index.words import LONGEST, WordTable, hash_words
+from proxy.index.words import WordTable, hash_words
 from proxy.text import units_of
 from tests.memory_index import KEY
 
@@ -45,7 +47,7 @@ def test_index_and_stream_cut_words_alike(text: str) -> None:
 @given(TEXT)
 def test_words_are_what_a_reader_would_say(text: str) -> None:
     """Letters side by side make a word, a Han character or kana is one by itself."""
-    hashes, lengths = hash_words(KEY, *KEY.spaced_codes(text))
+    hashes, lengths, _ = hash_words(KEY, *KEY.spaced_codes(text))
     words = naive_words(text)
     assert len(hashes) == len(lengths) == len(words)
     assert lengths.tolist() == [sum(len(units_of(c)) for c in word) for word in words]
@@ -56,8 +58,8 @@ def test_words_around_a_position() -> None:
     first, second = "alpha beta gamma", "delta epsilon"
     made = [hash_words(KEY, *KEY.spaced_codes(text)) for text in (first, second)]
     table = WordTable(
-        np.concatenate([hashes for hashes, _ in made]),
-        np.concatenate([lengths for _, lengths in made]),
+        np.concatenate([hashes for hashes, _, _ in made]),
+        np.concatenate([lengths for _, lengths, _ in made]),
         np.array([0, 3, 5], dtype=np.uint32),
     )
     hashes, ends = table.around([0, 14, 26], 9, 4, 5)
@@ -68,7 +70,19 @@ def test_words_around_a_position() -> None:
     assert ends == [-1, 6]
 
 
-def test_an_endless_word_keeps_its_place() -> None:
-    """A word longer than a byte can say is kept with the greatest length."""
-    _, lengths = hash_words(KEY, *KEY.spaced_codes("x" * 1000 + " end"))
-    assert lengths.tolist() == [LONGEST, 3]
+def test_an_endless_word_is_cut() -> None:
+    """A word longer than a byte can say becomes several, and what follows keeps its place."""
+    _, lengths, edges = hash_words(KEY, *KEY.spaced_codes("x" * 1000 + " end"))
+    assert lengths.tolist() == [255, 255, 255, 235, 3]
+    assert edges.tolist() == [0, 255, 510, 765, 1000, 1003]
+
+
+@given(TEXT)
+def test_the_stream_hashes_a_word_as_the_index_does(text: str) -> None:
+    """A word's hash is the same from its encoded units as from the whole text with numpy."""
+    text += " short and averyveryverylongwordindeed, antidisestablishmentarianism"
+    codes, places = KEY.spaced_codes(text)
+    hashes, _, edges = hash_words(KEY, codes, places)
+    encoded = codes.astype("<u4").tobytes()
+    cut = [encoded[4 * a : 4 * b] for a, b in pairwise(edges.tolist())]
+    assert hashes.tolist() == [KEY.word(word) for word in cut]
