@@ -9,9 +9,9 @@ What is stored with 32 bits or more has gone through the mixer.
 Index plus key equals text: with the key anyone can test guesses of runs. Without it a stored hash is a
 random number.
 
-May import: ``proxy.text``, ``proxy.xxh3``, the standard library and xxhash (numpy only inside functions). The rule
-that must stay true: :meth:`GramKey.gram`, :meth:`GramKey.composer` and :meth:`GramKey.arrays` give
-the same hashes, and so do :meth:`GramKey.word` and :meth:`GramKey.word_array`.
+May import: ``proxy.text``, ``proxy.xxh3``, the standard library and xxhash (numpy only inside functions). The
+rule that must stay true: :meth:`GramKey.gram`, :meth:`GramKey.composer` and :meth:`GramKey.arrays`
+give the same hashes, and so do :meth:`GramKey.word` and :meth:`GramKey.word_array`.
 """
 
 from __future__ import annotations

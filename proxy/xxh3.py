@@ -87,5 +87,5 @@ def _folded_product(a: NDArray[np.uint64], b: NDArray[np.uint64]) -> NDArray[np.
     upper = a_high * b_high
     upper += middle >> half
     upper += cross >> half
-    folded: NDArray[np.uint64] = upper ^ ((cross << half) | (lowest & mask))
-    return folded
+    upper ^= (cross << half) | (lowest & mask)
+    return upper
