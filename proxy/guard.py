@@ -20,12 +20,13 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from proxy.jsontext import Cells, PlainCells
-from proxy.types import Action, Cleared, Finding, Scan, Scanner, Span, Step, Verdict
+from proxy.types import QUIET, Action, Cleared, Finding, Scan, Scanner, Span, Step, Verdict, in_full
 
 HOLD_EXCEEDED = "hold-exceeded"
 """Rule id of a stop because more text was undecided than the policy allows."""
 
 _GUARD = "guard"
+_NOTHING = Cleared("")
 
 
 @dataclass(slots=True)
@@ -57,6 +58,7 @@ class StreamGuard:
     ) -> None:
         """``ceiling``: most characters ever held undecided. ``cells``: how text is read and redacted."""
         self._scanners = scanners
+        self._feeds = [scanner.feed for scanner in scanners]
         self._decide = decide
         self._ceiling = ceiling
         self._cells: Cells = PlainCells() if cells is None else cells
@@ -111,12 +113,40 @@ class StreamGuard:
 
     def _read(self, text: str) -> Step:
         if not text:
-            return Step(Cleared(""))
+            return Step(_NOTHING)
         try:
-            scans = [scanner.feed(text) for scanner in self._scanners]
+            scans = [feed(text) for feed in self._feeds]
         except Exception:  # fail closed: whatever a scanner raises, nothing of this piece leaves
             return self._fault("", (), "scanner")
         base, size = self.received, len(text)
+        settled: list[int] = []
+        for scan in scans:
+            if scan is QUIET:
+                settled.append(base + size)
+            elif scan.findings or len(scan.settled) != size:
+                return self._replay(scans, base, size)
+            else:
+                settled.append(scan.settled[-1])
+        if base + size - min(self._settled, default=base) > self._ceiling or self._regions:
+            return self._replay(scans, base, size)
+        # Nothing was found and nothing is being dropped: what all have settled leaves.
+        self._settled = settled
+        self.received = base + size
+        limit = min(settled, default=self.received)
+        if limit > self.received:
+            return self._fault("", (), "scanner")
+        out = ""
+        if limit > self.released:
+            out = self._cells.take(limit - self.released)
+            self.released = limit
+        held = self.received - self.released
+        if held > self.held_max:
+            self.held_max = held
+        return Step(Cleared(out))
+
+    def _replay(self, scans: Sequence[Scan], base: int, size: int) -> Step:
+        """A piece in which something was found, or in which text is dropped, character by character."""
+        scans = [in_full(scan, base, size) for scan in scans]
         if any(_malformed(scan, base, size) for scan in scans):
             return self._fault("", (), "scanner")
         out: list[str] = []

@@ -75,27 +75,34 @@ class PlainCells:
     """A row for plain text: a character is its own raw text, and a redaction is its mask."""
 
     def __init__(self) -> None:
-        self._row = _Row()
+        self._text = ""
+        self._at = 0
+        """What lies before was delivered or dropped; it is cut off now and then."""
         self._mask = ""
 
     @property
     def held(self) -> int:
-        return self._row.held
+        return len(self._text) - self._at
 
     def feed(self, raw: str) -> str:
-        self._row.add(STRING, raw, 1)
+        self._text = self._text[self._at :] + raw if self._at else self._text + raw
+        self._at = 0
         return raw
 
     def finish(self) -> str:
         return ""
 
     def take(self, n: int) -> str:
-        return "".join([raw for _, raw in self._row.next(n)])
+        start, end = self._at, self._at + n
+        if end > len(self._text):
+            raise ValueError(f"{n} cells asked for, {self.held} held")
+        self._at = end
+        return self._text[start:end]
 
     def drop(self, n: int, mask: str | None) -> str:
         if mask is not None:
             self._mask = mask
-        if not sum(len(raw) for _, raw in self._row.next(n)):
+        if not self.take(n):
             return ""
         mask, self._mask = self._mask, ""
         return mask

@@ -41,6 +41,10 @@ _BLANK = frozenset(" \t\r\n")
 class StructureIndex(Protocol):
     """What the detector of payloads asks of an index. Structures are numbered from 0."""
 
+    def __len__(self) -> int:
+        """How many structures there are."""
+        ...
+
     def path(self, path: str) -> int:
         """The keyed hash of a key path."""
         ...

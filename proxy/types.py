@@ -97,6 +97,15 @@ class Scan(NamedTuple):
     settled: Sequence[int]
 
 
+QUIET = Scan((), ())
+"""Nothing was found and all that was read is settled, as in most pieces: scanners return this very object."""
+
+
+def in_full(scan: Scan, start: int, size: int) -> Scan:
+    """The scan of a piece of ``size`` characters from offset ``start`` on, :data:`QUIET` written out."""
+    return Scan((), range(start + 1, start + size + 1)) if scan is QUIET else scan
+
+
 class Step(NamedTuple):
     """What a guard returns for one delta: the text it lets go, and what it found on the way."""
 

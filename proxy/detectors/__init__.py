@@ -57,19 +57,21 @@ def _memorised(parts: Parts) -> Detector:
     return MemorisedDetector(parts.index, parts.allowed)
 
 
-def _known_values(parts: Parts) -> Detector:
-    return KnownValuesDetector(parts.index.values(), parts.stops)
+def _known_values(parts: Parts) -> Detector | None:
+    return KnownValuesDetector(parts.index.values(), parts.stops) if parts.index.values().entities else None
 
 
-def _payload(parts: Parts) -> Detector:
-    return PayloadDetector(parts.index.structures())
+def _payload(parts: Parts) -> Detector | None:
+    return PayloadDetector(parts.index.structures()) if len(parts.index.structures()) else None
 
 
 def _encoded(parts: Parts) -> Detector:
     def stops(role: str, detector: str, entity: str) -> bool:
         return parts.stops(role, EncodedDetector.name, entity)  # what is found inside is reported as its own
 
-    return EncodedDetector((_memorised(parts), KnownValuesDetector(parts.index.values(), stops)))
+    values = KnownValuesDetector(parts.index.values(), stops) if parts.index.values().entities else None
+    memorised = _memorised(parts)
+    return EncodedDetector((memorised,) if values is None else (memorised, values))
 
 
 def _pii(parts: Parts) -> Detector:
@@ -81,7 +83,7 @@ def _pii(parts: Parts) -> Detector:
     return detector
 
 
-DETECTORS: Mapping[str, Callable[[Parts], Detector]] = {
+DETECTORS: Mapping[str, Callable[[Parts], Detector | None]] = {
     MemorisedDetector.name: _memorised,
     KnownValuesDetector.name: _known_values,
     PayloadDetector.name: _payload,
@@ -91,5 +93,9 @@ DETECTORS: Mapping[str, Callable[[Parts], Detector]] = {
 
 
 def build(parts: Parts, enabled: Callable[[str], bool]) -> tuple[Detector, ...]:
-    """The detectors that a policy has switched on, in the order of the table."""
-    return tuple(make(parts) for name, make in DETECTORS.items() if enabled(name))
+    """The detectors that a policy has switched on, in the order of the table.
+
+    One that has nothing to look for, as the index holds no value or no structure, is left out.
+    """
+    made = (make(parts) for name, make in DETECTORS.items() if enabled(name))
+    return tuple(detector for detector in made if detector is not None)

@@ -20,7 +20,6 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import replace
-from operator import add
 
 from proxy.detectors.decoders import MARKED, SCRAMBLED, SPELT, STRANGE, language
 from proxy.detectors.decoders.nato import TELLING
@@ -36,7 +35,7 @@ from proxy.detectors.decoders.reversal import (
 from proxy.detectors.decoders.spans import Spans
 from proxy.detectors.decoders.stream import Found, Stream
 from proxy.detectors.decoders.transducer import KEEP, STRIDE, Decoder, Glance
-from proxy.types import Detector, Finding, Scan, Scanner, View
+from proxy.types import QUIET, Detector, Finding, Scan, Scanner, View
 
 _STRANGE = -16
 """Points of the last 16 pairs below which they look like no language."""
@@ -107,7 +106,7 @@ class EncodedScanner:
         if ahead > len(piece) or not self._suspects(tail, start + ahead, end):
             self._tail = tail if len(tail) <= 2 * KEEP else tail[-KEEP:]
             self._read = self._settled = end
-            return Scan((), range(start + 1, end + 1))
+            return QUIET
         return self._follow(piece)
 
     def finish(self) -> Sequence[Finding]:
@@ -126,7 +125,7 @@ class EncodedScanner:
         while look <= end and not found:
             size = len(tail) - end + look
             block = tail[size - STRIDE - 1 : size] if size > STRIDE else " " + tail[:size]
-            last = sum(map(weight, map(add, block, block[1:])))
+            last = weight(block[:3]) + weight(block[2:5]) + weight(block[4:7]) + weight(block[6:])
             two = new + last
             three = old + two
             old, new = new, last

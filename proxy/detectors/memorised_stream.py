@@ -18,12 +18,11 @@ from proxy.detectors.align import align
 from proxy.detectors.echo import Echo
 from proxy.detectors.ladder import NAME, NEAR_PASSAGE, PASSAGE, Ladder
 from proxy.detectors.near import SPAN, Chain, NearMatch
+from proxy.detectors.offsets import Offsets
 from proxy.detectors.window import SeedWindow
 from proxy.grams import SEED, GramKey, cut_words
 from proxy.text import UNIT_BYTES
-from proxy.types import Finding, Provenance, Scan, Select, Span
-
-_SLACK = 4096  # units of history kept beyond what a look-back needs, so that trimming is rare
+from proxy.types import QUIET, Finding, Provenance, Scan, Select, Span
 
 
 class MemorisedScanner:
@@ -50,12 +49,10 @@ class MemorisedScanner:
             lengths.update(length for length, _ in ladder.levels)
             lengths.add(ladder.threshold)
         self._composers = {length: key.composer(length) for length in lengths}
-        self._keep = max(max(lengths) + run + 1, 2 * SPAN if any(nears) else 0)
-        """Units that a look-back may need."""
-        self._window = SeedWindow(key, self._keep)
-        self._raw: list[int] = []
-        """``_raw[i - _dropped]`` is the raw offset of the unit at index i (from 0)."""
-        self._dropped = 0
+        keep = max(max(lengths) + run + 1, 2 * SPAN if any(nears) else 0)  # units that a look-back may need
+        self._window = SeedWindow(key, keep)
+        self._unit_table = key.table.__getitem__
+        self._offsets = Offsets(keep)
         self._units = 0
         self._position = 0
         self._settled = 0
@@ -72,35 +69,39 @@ class MemorisedScanner:
     def feed(self, piece: str) -> Scan:
         start, size = self._position, len(piece)
         if not self._ladders:
-            self._position += size
-            return Scan((), range(start + 1, start + size + 1))
-        encoded = list(map(self._key.table.__getitem__, piece))
-        first = self._units + 1
-        count = self._window.extend(b"".join(encoded))
-        offsets = [offset for offset, units in enumerate(encoded, start) if units]
-        if len(offsets) != count:  # some characters have more units than one
-            offsets = [o for o, units in enumerate(encoded, start) for _ in range(len(units) // UNIT_BYTES)]
-        self._raw += offsets
-        if self._open or self._wakes(first, first + count):
-            scan = self._follow(encoded, offsets, first)
-        else:
-            self._units += count
-            self._position = self._settled = start + size
-            scan = Scan((), range(start + 1, start + size + 1))
-        if len(self._raw) > self._keep + _SLACK:
-            self._trim()
-        return scan
+            return QUIET
+        encoded = list(map(self._unit_table, piece))
+        window, first = self._window, self._units + 1
+        count, seeds = window.read(b"".join(encoded), self._stride)
+        if self._open or self._wakes(seeds, first + count):
+            return self._follow(encoded, self._offsets.read(start, encoded, count), first)
+        self._offsets.put_aside(start, encoded, count)
+        self._units += count
+        self._position = self._settled = start + size
+        return QUIET
 
-    def _wakes(self, first: int, end: int) -> bool:
-        """Whether a seed that ends at one of the units [first, end) that are looked up while all is quiet
-        may be in the index."""
-        stride = self._stride
-        begin = max(first, SEED)
-        seeds = self._window.seeds(begin + begin % stride, end, stride)
-        for ladder in self._ladders:  # noqa: SIM110 - a plain loop: every piece of every answer comes here
-            if ladder.select(seeds):
-                return True
+    def _wakes(self, seeds: Sequence[int], end: int) -> bool:
+        """Whether one of the seeds that are looked up while all is quiet matters; ``end``: of the units."""
+        for ladder, near in zip(self._ladders, self._nears, strict=True):
+            found = ladder.select(seeds)
+            if found:
+                last = (end - 1) // self._stride * self._stride - (len(seeds) - 1) * self._stride
+                if any(self._matters(last + at * self._stride, end, ladder, near) for at in found):
+                    return True
         return False
+
+    def _matters(self, unit: int, end: int, ladder: Ladder, near: NearMatch | None) -> bool:
+        """Whether the seed that ends at ``unit`` is more than a stranger that the filter took for its own.
+
+        Alone, it is a match that the budget lets go, and says something only where it is a sampled one.
+        """
+        if unit + 1 >= end or self._stride == 1:
+            return True  # its neighbour is still to come, or the budget does not let a seed go
+        window, start = self._window, unit - SEED
+        beside = [window[start + 1]] if unit == SEED else [window[start - 1], window[start + 1]]
+        if ladder.select(beside):
+            return True
+        return near is not None and near.samples(self._composers[SEED](window, start))
 
     def drift(self) -> tuple[str, float] | None:
         """The protected document that shares most with the text so far, and how much of it that covers."""
@@ -246,9 +247,10 @@ class MemorisedScanner:
         import numpy as np
 
         units, covered = self._units, chain.last
-        first = max(self._dropped, covered - SPAN)
+        raw, start = self._offsets.raw, self._offsets.first
+        first = max(start, covered - SPAN)
         codes = np.frombuffer(self._window.encoded(first, units), dtype="<u4")
-        places = np.array(self._raw[first - self._dropped : units - self._dropped], dtype=np.int64)
+        places = np.array(raw[first - start : units - start], dtype=np.int64)
         edges = cut_words(codes, places).tolist()
         words = [
             self._key.word(self._window.encoded(first + begin, first + end)) for begin, end in pairwise(edges)
@@ -257,7 +259,7 @@ class MemorisedScanner:
         document, _ = near.words(chain, covered - first, units - covered)
         aligned = align(words, document, sure)
         last = first + edges[aligned.words] - 1
-        return (self._raw[last - self._dropped] + 1 if aligned.words > sure else 0), aligned.score
+        return (raw[last - start] + 1 if aligned.words > sure else 0), aligned.score
 
     def _act_near(self, near: NearMatch, chain: Chain, start: int, end: int, findings: list[Finding]) -> None:
         """A chain has the cover to act: its span begins where text was held first, or grows to ``end``."""
@@ -334,18 +336,18 @@ class MemorisedScanner:
 
     def _act(self, ladder: Ladder, end: int, findings: list[Finding]) -> None:
         """The live match reaches the threshold, or stays there: a span begins, or grows to ``end``."""
-        raw, dropped = self._raw, self._dropped
+        raw = self._offsets.of
         if ladder.active:
-            start = raw[ladder.floor - 1 - dropped] + 1
+            start = raw(ladder.floor - 1) + 1
             origin = None
             ladder.floor = self._units
             if start >= end:  # the second unit of a wide character: the first has covered it
                 return
         else:
             first = self._units - ladder.match
-            origin = raw[first - dropped]
+            origin = raw(first)
             # What an earlier span covers is gone already: this one begins at the first unit after it.
-            start = raw[max(first + ladder.budget, ladder.floor) - dropped]
+            start = raw(max(first + ladder.budget, ladder.floor))
             ladder.active = True
             self._parts += 1
             ladder.part = self._parts
@@ -382,19 +384,13 @@ class MemorisedScanner:
             if not ladder.holds:
                 continue
             held = ladder.held if ladder.match else SEED - 1 - ladder.budget
-            first = max(self._units - max(0, held), ladder.floor, self._dropped)
+            first = max(self._units - max(0, held), ladder.floor, self._offsets.first)
             if first < self._units:
-                limit = min(limit, self._raw[first - self._dropped])
+                limit = min(limit, self._offsets.of(first))
             elif ladder.active:
                 # What follows a span's last unit (spaces, punctuation) belongs to it if it grows.
-                limit = min(limit, self._raw[ladder.floor - 1 - self._dropped] + 1)
+                limit = min(limit, self._offsets.of(ladder.floor - 1) + 1)
         for near in self._nears:
             if near is not None and near.holds and near.since is not None:
                 limit = min(limit, near.since)
         return limit
-
-    def _trim(self) -> None:
-        """Forget units that no look-back can need."""
-        drop = len(self._raw) - self._keep
-        del self._raw[:drop]
-        self._dropped += drop

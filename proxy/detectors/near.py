@@ -162,6 +162,10 @@ class NearMatch:
             return None
         return self._strongest(exempt)
 
+    def samples(self, gram: int) -> bool:
+        """Whether a seed, given in its composed form, is a sampled one of some document."""
+        return bool(self._index.places(self.audience, gram))
+
     def document_of(self, chain: Chain) -> str:
         """The document that a chain was begun in."""
         return self._index.document_at(self.audience, chain.place)

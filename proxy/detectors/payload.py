@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from proxy.keypaths import JsonObject, KeyPathReader, StructureIndex
-from proxy.types import Finding, Provenance, Scan, Scanner, Span, View
+from proxy.types import QUIET, Finding, Provenance, Scan, Scanner, Span, View
 
 LEAST = 6
 """Key paths an object must share with a structure."""
@@ -110,12 +110,14 @@ class PayloadScanner:
         self._parts = 0
 
     def feed(self, piece: str) -> Scan:
+        if self._index is None:
+            return QUIET
         base = self._position
         self._position += len(piece)
-        settled = range(base + 1, self._position + 1)
-        if self._index is None or (self._reader.idle and "{" not in piece):
+        if "{" not in piece and self._reader.idle:
             self._reader.pass_over(len(piece))
-            return Scan((), settled)
+            return QUIET
+        settled = range(base + 1, self._position + 1)
         findings: list[Finding] = []
         told = iter(self._reader.feed(piece))
         event = next(told, None)

@@ -19,7 +19,7 @@ from proxy.detectors.patterns import CountingScanner, PatternScanner
 from proxy.errors import ConfigError
 from proxy.patterns import ENTITIES, PATTERNS, Found, Matcher
 from proxy.patterns.alphabet import Alphabet
-from proxy.types import Finding, Scan, Scanner, Span, View
+from proxy.types import Finding, Scan, Scanner, Span, View, in_full
 
 Stops = Callable[[str, str, str], bool]
 """(role, detector, entity) -> whether the policy could stop such a finding; else it is only counted."""
@@ -117,7 +117,7 @@ class PiiScanner:
         if self._counted is not None:
             findings += self._counted.feed(piece)
         if self._names is not None:
-            scan = self._names.feed(piece)
+            scan = in_full(self._names.feed(piece), self._read - len(piece), len(piece))
             findings += scan.findings
             settled = list(map(min, settled, scan.settled))
         if findings:

@@ -25,14 +25,24 @@ class SeedWindow(Sequence[int]):
         self._first = 0
         """The index of the first unit that is kept."""
 
-    def extend(self, encoded: bytes) -> int:
-        """More units have been read; returns how many."""
+    def read(self, encoded: bytes, stride: int) -> tuple[int, list[int]]:
+        """More units have been read: how many, and those new seeds that end at a multiple of ``stride``
+        (units counted from 1)."""
         held = self._encoded
         if len(held) > 2 * self._keep:
             self._first += (len(held) - self._keep) // UNIT_BYTES
             held = held[-self._keep :]
-        self._encoded = held + encoded
-        return len(encoded) // UNIT_BYTES
+        self._encoded = held = held + encoded
+        end = len(held) - SEED_BYTES + 1
+        low = end - len(encoded) + UNIT_BYTES - 1  # of the first seed that is new
+        if low < 0:
+            low = 0
+        skip = (self._first + low // UNIT_BYTES + SEED) % stride
+        if skip:
+            low += (stride - skip) * UNIT_BYTES
+        digest, secret = xxh3_64_intdigest, self._seed
+        seeds = [digest(held[i : i + SEED_BYTES], secret) for i in range(low, end, stride * UNIT_BYTES)]
+        return len(encoded) // UNIT_BYTES, seeds
 
     def seeds(self, begin: int, end: int, stride: int) -> list[int]:
         """The seeds that end at the units begin, begin + stride, … before ``end`` (counted from 1)."""

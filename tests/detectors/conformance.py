@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 from proxy.guard import StreamGuard
-from proxy.types import Action, Finding, Scanner, Verdict
+from proxy.types import Action, Finding, Scanner, Verdict, in_full
 
 MakeScanner = Callable[[], Scanner]
 
@@ -25,7 +25,7 @@ def run_scanner(make: MakeScanner, pieces: Sequence[str]) -> tuple[list[Finding]
     """All findings and the settled offset after every character."""
     scanner, findings, settled = make(), [], []
     for piece in pieces:
-        scan = scanner.feed(piece)
+        scan = in_full(scanner.feed(piece), len(settled), len(piece))
         assert len(scan.settled) == len(piece)
         findings.extend(scan.findings)
         settled.extend(scan.settled)

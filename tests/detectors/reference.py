@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from proxy.text import units_of
-from proxy.types import Finding, Provenance, Scan, Scanner, Span, Threshold, View
+from proxy.types import Finding, Provenance, Scan, Scanner, Span, Threshold, View, in_full
 
 ACT, BUDGET = 32, 12
 
@@ -97,7 +97,7 @@ def run(scanner: Scanner, pieces: Sequence[str]) -> tuple[list[Finding], list[in
     findings: list[Finding] = []
     settled: list[int] = []
     for piece in pieces:
-        scan = scanner.feed(piece)
+        scan = in_full(scanner.feed(piece), len(settled), len(piece))
         assert len(scan.settled) == len(piece)
         findings += scan.findings
         settled += scan.settled

@@ -27,7 +27,7 @@ from itertools import pairwise
 from proxy.detectors.decoders.stream import Found
 from proxy.detectors.decoders.transducer import KEEP, STRIDE
 from proxy.grams import SEED
-from proxy.types import Finding, Scanner, Span
+from proxy.types import Finding, Scanner, Span, in_full
 
 _STILL = 6
 """Characters over which a settled offset must stand still to be a match and not just slowness."""
@@ -136,7 +136,7 @@ class Rewind:
         found: list[Found] = []
         whole = False
         for number, scanner in enumerate(scanners):
-            scan = scanner.feed(text)
+            scan = in_full(scanner.feed(text), 0, len(text))
             last = _still(scan.settled, self._near)
             if last >= 0:
                 start = base + min(places[: last + 1])

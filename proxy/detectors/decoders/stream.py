@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from proxy.detectors.decoders.transducer import Decoded, Transducer
-from proxy.types import Finding, Scanner
+from proxy.types import Finding, Scanner, in_full
 
 _MAPPED = 8192
 """Decoded characters whose places are kept at most: more than a guard ever holds undecided."""
@@ -141,11 +141,12 @@ class Stream:
         found: list[Found] = []
         if not text:
             return [], found
-        scans = [scanner.feed(text) for scanner in self._scanners]
+        first = self._count - len(text)
+        scans = [in_full(scanner.feed(text), first, len(text)) for scanner in self._scanners]
         for number, scan in enumerate(scans):
             for finding in scan.findings:
                 self._carry(number, finding, found, None)
-        read = range(self._count - len(text) + 1, self._count + 1)
+        read = range(first + 1, self._count + 1)
         return list(map(min, read, read, *(scan.settled for scan in scans))), found
 
     def _held(self, floor: int, count: int, pending: int | None, at: int) -> int | None:
