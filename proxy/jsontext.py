@@ -94,7 +94,7 @@ class PlainCells:
 
     def take(self, n: int) -> str:
         start, end = self._at, self._at + n
-        if end > len(self._text):
+        if not start <= end <= len(self._text):
             raise ValueError(f"{n} cells asked for, {self.held} held")
         self._at = end
         return self._text[start:end]

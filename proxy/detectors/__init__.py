@@ -53,7 +53,7 @@ class Parts:
     recognize: Callable[[str], Sequence[tuple[str, int, int, float]]] | None = None
 
 
-def _memorised(parts: Parts) -> Detector:
+def _memorised(parts: Parts) -> MemorisedDetector:
     return MemorisedDetector(parts.index, parts.allowed)
 
 
@@ -71,7 +71,8 @@ def _encoded(parts: Parts) -> Detector:
 
     values = KnownValuesDetector(parts.index.values(), stops) if parts.index.values().entities else None
     memorised = _memorised(parts)
-    return EncodedDetector((memorised,) if values is None else (memorised, values))
+    inner = (memorised,) if values is None else (memorised, values)
+    return EncodedDetector(inner, begins=memorised.begins)
 
 
 def _pii(parts: Parts) -> Detector:

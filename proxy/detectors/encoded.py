@@ -18,7 +18,7 @@ look-out points and at the characters before them, so the result does not depend
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import replace
 
 from proxy.detectors.decoders import MARKED, SCRAMBLED, SPELT, STRANGE, language
@@ -30,6 +30,7 @@ from proxy.detectors.decoders.reversal import (
     Rewind,
     letters_backwards,
     words_backwards,
+    words_begin,
     words_gate,
 )
 from proxy.detectors.decoders.spans import Spans
@@ -48,6 +49,9 @@ _PLAIN = language.plain_block(STRIDE)
 _WORDS_EVERY = 8 * STRIDE
 """Characters between two looks at whole words."""
 _WORDS = 9 * STRIDE
+_BEGINS_EVERY = 4 * STRIDE
+"""Characters between two looks whether the last words say something protected in the opposite order."""
+Begins = Callable[[View], Callable[[str], bool]]
 
 
 class EncodedDetector:
@@ -56,12 +60,23 @@ class EncodedDetector:
     name = "encoded"
 
     def __init__(
-        self, inner: Sequence[Detector], *, depth: int = 2, gauge: language.Gauge | None = None
+        self,
+        inner: Sequence[Detector],
+        *,
+        depth: int = 2,
+        begins: Begins | None = None,
+        gauge: language.Gauge | None = None,
     ) -> None:
-        """``depth``: how many codes may lie one in another. ``gauge``: a model to share."""
+        """``depth``: how many codes may lie one in another. ``gauge``: a model to share.
+
+        ``begins``: for a view, a quick test whether a text may begin as something protected does.
+        """
         self.inner = tuple(inner)
+        self.begins = begins
         self.gauge = language.Gauge() if gauge is None else gauge
-        self.nested = EncodedDetector(inner, depth=depth - 1, gauge=self.gauge) if depth > 1 else None
+        self.nested = (
+            EncodedDetector(inner, depth=depth - 1, begins=begins, gauge=self.gauge) if depth > 1 else None
+        )
 
     def scanner(self, view: View) -> Scanner:
         """A scanner for one channel; ``view`` goes to the inner detectors as it is."""
@@ -75,6 +90,7 @@ class EncodedScanner:
         self._detector = detector
         self._view = view
         self._weight = detector.gauge.__getitem__
+        self._begins = None if detector.begins is None else detector.begins(view)
         self._read = 0
         self._settled = 0
         self._tail = ""
@@ -132,15 +148,21 @@ class EncodedScanner:
             found = (
                 (two + _ADD_TWO) & _BITS_TWO != _BITS_TWO
                 or (three + _ADD_THREE) & _TEST_THREE != _BITS_THREE
-                or (not look % _WORDS_EVERY and self._suspects_words(tail[max(0, size - _WORDS) : size]))
+                or (
+                    not look % _BEGINS_EVERY
+                    and self._suspects_words(tail[max(0, size - _WORDS) : size], look)
+                )
             )
             look += STRIDE
         self._old, self._new, self._two, self._three = old, new, two, three
         self._weighed = look - STRIDE
         return found
 
-    @staticmethod
-    def _suspects_words(text: str) -> bool:
+    def _suspects_words(self, text: str, look: int) -> bool:
+        if self._begins is not None and words_begin(text, self._begins):
+            return True
+        if look % _WORDS_EVERY:
+            return False
         words = text.lower().split()
         return words_gate(text, words) or not TELLING.isdisjoint(words)
 
@@ -224,11 +246,13 @@ class EncodedScanner:
             self._open(MARKED, glance, found)
         back = language.backward(three, 3 * STRIDE)
         self._rewind(self._letters, back > max(LEAST, language.forward(three, 3 * STRIDE)), found)
-        reordered = False
+        recent = tail[-_WORDS:]
+        reordered = (
+            not read % _BEGINS_EVERY and self._begins is not None and words_begin(recent, self._begins)
+        )
         if read % _WORDS_EVERY == 0:
-            recent = tail[-_WORDS:]
             words = recent.lower().split()
-            reordered = words_gate(recent, words)
+            reordered = reordered or words_gate(recent, words)
             if not TELLING.isdisjoint(words):
                 self._open(SPELT, glance, found)
         self._rewind(self._words, reordered, found)

@@ -6,7 +6,7 @@ one is decided when nothing that began before it, or where it did, can still end
 free where they also stand in a document the caller may read, or came from the caller in this request.
 
 A *weak* value, short or common, is a finding only beside another one of the same record (two of its n;
-``value_match``). It waits ``WAIT`` units for one and is then let go; where one has gone by within ``BESIDE``
+``value_match``). One must begin within ``WAIT`` units, else it is let go; where one has gone by within ``BESIDE``
 units it is a finding at once. A value that the caller sent proves a weak one too, so that the rest of a
 record cannot be asked for bit by bit.
 
@@ -29,7 +29,7 @@ from proxy.values import GlyphTable, KnownValue, ValueNode
 from proxy.values.reading import Glyph
 
 WAIT = 40
-"""Units that a weak value waits for a neighbour; also, three times as many characters."""
+"""Units that a weak value waits for a neighbour to begin; three times as many characters in all."""
 
 BESIDE = 160
 """Units before a weak value in which a neighbour counts."""
@@ -159,11 +159,9 @@ class ValueScanner:
         for each in ended:
             self._hold(self._matched(each))
         self._decide(at, min([floor, *(tail.start for tail in self._tails if not tail.parts)]))
-        self._waiting = [
-            each for each in self._waiting if units - each.last < WAIT and at + 1 - each.end < 3 * WAIT
-        ]
         for match in self._pending:
             floor = min(floor, match.start)
+        self._waiting = [each for each in self._waiting if _waits(each, at, units, floor)]
         for match in self._waiting:
             if match.value.entity in self._stopped:
                 floor = min(floor, match.start)
@@ -299,6 +297,19 @@ class ValueScanner:
             )
             tail.parts.append((self._parts, first))
             self._findings.append(first)
+
+
+def _waits(match: Match, at: int, units: int, alive: int) -> bool:
+    """Whether a weak value still waits: a neighbour may begin within ``WAIT`` units, and end later.
+
+    ``alive``: where the first thing that may still become a value began.
+    """
+    if at + 1 - match.end >= 3 * WAIT:
+        return False
+    if units - match.last < WAIT:
+        return True
+    match.until = match.until or at + 1
+    return alive < match.until
 
 
 def _part(first: Finding, part: int, span: Span, at: int) -> Finding:

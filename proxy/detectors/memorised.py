@@ -24,6 +24,7 @@ from proxy.detectors.echo import Echo
 from proxy.detectors.ladder import NAME, Ladder
 from proxy.detectors.memorised_stream import MemorisedScanner
 from proxy.detectors.near import NearMatch
+from proxy.grams import SEED_BYTES
 from proxy.types import (
     NOBODY,
     Contains,
@@ -79,6 +80,20 @@ class MemorisedDetector:
         free = [self._index.seeds(name) for name in view.cleared if name in self._index.audiences]
         background = self._index.background_seeds()
         return free if background is None else [*free, background]
+
+    def begins(self, view: View) -> Callable[[str], bool]:
+        """A quick test whether a text may begin with a run of protected text: of its first seed alone."""
+        key = self._index.key
+        selects = [self._index.seeds(name) for name in self._index.audiences if name in view.protected]
+
+        def begins(text: str) -> bool:
+            encoded = b"".join(map(key.table.__getitem__, text))
+            if len(encoded) < SEED_BYTES:
+                return False
+            seed = (key.seeds(encoded[:SEED_BYTES])[0],)
+            return any(select(seed) for select in selects)
+
+        return begins
 
     def prepare(self, view: View) -> None:
         """Work out now, in this thread, what a scanner would work out when it first needs it."""

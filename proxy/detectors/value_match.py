@@ -44,6 +44,8 @@ class Match:
     """The one it is reported as."""
     values: tuple[KnownValue, ...]
     """All that have these letters."""
+    until: int = 0
+    """Of one that waits: the raw offset before which a neighbour must have begun, once that is known."""
 
 
 def hides(outer: Match, inner: Match) -> bool:

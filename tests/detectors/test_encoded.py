@@ -14,7 +14,7 @@ from proxy.detectors.decoders.transducer import BUDGET, KEEP, STRIDE
 from proxy.detectors.encoded import EncodedDetector
 from proxy.guard import StreamGuard
 from proxy.text import count_units
-from proxy.types import Action, Finding, Provenance, Scan, Scanner, Span, Verdict, View
+from proxy.types import Action, Finding, Provenance, Scan, Scanner, Span, Verdict, View, in_full
 from tests.detectors.benign import BENIGN
 from tests.detectors.encodings import CHINESE, ENCODINGS, ENGLISH, SCRAMBLES, SECRETS, Encode, b64, shift
 from tests.detectors.reference import BUDGET as UNITS
@@ -288,7 +288,7 @@ def test_cutting_changes_nothing(text: str, pieces: list[int]) -> None:
 def test_empty_pieces_are_nothing() -> None:
     """A piece of no characters gives no findings and no offsets."""
     scanner = detector(ENGLISH[0]).scanner(view())
-    assert scanner.feed("") == Scan((), range(1, 1))
+    assert in_full(scanner.feed(""), 0, 0) == Scan((), range(1, 1))
     assert list(scanner.finish()) == []
 
 

@@ -353,6 +353,17 @@ def test_a_short_value_alone_is_let_go_after_forty_units() -> None:
     assert next(at for at, offset in enumerate(settled) if offset > 0) <= 3 * WAIT + 2
 
 
+def test_a_neighbour_that_begins_in_time_may_end_later() -> None:
+    """The wait is for where a companion begins; while none can come any more, nothing is held."""
+    near, far = "x" * 38, "x" * 41
+    assert masked(f"80279 {near} noah.brown7922@example.com.") == f"[ADDRESS] {near} [EMAIL]."
+    assert masked(f"80279 {far} noah.brown7922@example.com.") == f"80279 {far} [EMAIL]."
+    text = f"80279 {near} noah.brown7922@examples of it"
+    assert masked(text) == f"[ADDRESS] {near} [PERSON]7922@examples of it"
+    _, settled = run_scanner(lambda: make(SHOP), list(f"80279 {near} noah.brennan and more"))
+    assert settled[-1] > 80
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
@@ -511,5 +522,5 @@ def test_a_very_long_stream_keeps_little() -> None:
         assert not scanner.feed(f"Denver and 王芳 are named here, time after time; {turn}. ").findings
     kept = [scanner._pending, scanner._waiting, scanner._recent, scanner._tails]  # type: ignore[attr-defined]
     assert sum(map(len, kept)) < 40
-    found: Sequence[Finding] = scanner.feed("x Noah Brown. Y").findings
+    found: Sequence[Finding] = scanner.feed("Far from all of that: Noah Brown. Y").findings
     assert [f.entity for f in found] == ["person"]

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from proxy.detectors.decoders.reversal import Rewind, letters_backwards, words_backwards, words_gate
+from proxy.detectors.decoders.reversal import (
+    Rewind,
+    letters_backwards,
+    words_backwards,
+    words_begin,
+    words_gate,
+)
 from proxy.types import Finding, Scan, Scanner
 from tests.detectors.reference import Exact, view
 
@@ -80,3 +86,19 @@ def test_the_gate_for_words_opens_at_joints_in_the_wrong_order() -> None:
     assert not words_gate(forwards, forwards.lower().split())
     backwards = " ".join(reversed(forwards.split()))
     assert words_gate(backwards, backwards.lower().split())
+
+
+def test_words_in_the_opposite_order_begin_as_the_text_does() -> None:
+    """The last complete words, read the other way round, are asked for; one chance hit opens nothing."""
+    secret = "the night shift keeps the spare key under the green box"
+    known = {secret[at:] for at in range(len(secret)) if at == 0 or secret[at - 1] == " "}
+
+    def begins(text: str) -> bool:
+        return any(one.startswith(text[:12]) for one in known)
+
+    backwards = " ".join(reversed(secret.split()))
+    assert words_begin(f"Well: {backwards} ", begins)
+    assert words_begin(f"{backwards} ye", begins), "a word that goes on is not asked for"
+    assert not words_begin(f"{secret} and more of ", begins)
+    assert not words_begin("one the night shift keeps ", lambda text: text.startswith("keeps"))
+    assert not words_begin("", lambda text: len(text) >= 12)
