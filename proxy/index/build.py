@@ -24,15 +24,13 @@ from proxy.index.filters import BloomFilter, GramSet, Postings
 from proxy.index.format import AudienceCounts, Manifest, Writer, atomic_folder
 from proxy.index.hashing import SEPARATOR, hash_documents
 from proxy.index.learning import FindValues, Learner
+from proxy.index.winnowing import WINDOW, winnow
 from proxy.text import FoldTable
 from proxy.types import NOBODY, Document
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-
-WINDOW = 4
-"""Of every 4 neighbouring seeds at least one is sampled (robust winnowing, density 2/5)."""
 
 EXEMPT_RUN = 20
 MOST_PLACES = 32
@@ -329,26 +327,6 @@ def _sampled_seeds(
         owner = np.repeat(np.arange(len(counts)), counts)[chosen]
         offset = chosen - (np.cumsum(counts) - counts)[owner]
         yield key.arrays(seeds[chosen], SEED), (starts[first + owner] + offset).astype(np.uint32)
-
-
-def winnow(seeds: NDArray[np.uint64], counts: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Positions of the least seed of every window of ``WINDOW`` (Schleimer, Wilkerson and Aiken 2003).
-
-    ``counts`` are the seeds of each document; a document with fewer than a window gives its least.
-    """
-    import numpy as np
-
-    chosen = np.zeros(len(seeds), dtype=bool)
-    if len(seeds) >= WINDOW:
-        windows = np.lib.stride_tricks.sliding_window_view(seeds, WINDOW)
-        least = np.argmin(windows, axis=1) + np.arange(len(windows))
-        whole = np.repeat(np.cumsum(counts), counts) - np.arange(len(seeds)) >= WINDOW
-        chosen[least[whole[: len(windows)]]] = True
-    ends = np.cumsum(counts)
-    for number in np.flatnonzero((counts > 0) & (counts < WINDOW)).tolist():
-        begin = int(ends[number] - counts[number])
-        chosen[begin + int(np.argmin(seeds[begin : int(ends[number])]))] = True
-    return np.flatnonzero(chosen)
 
 
 def _sets(

@@ -6,7 +6,6 @@ import random
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,7 +13,8 @@ from hypothesis import strategies as st
 from proxy.errors import ConfigError
 from proxy.grams import SEED, GramKey
 from proxy.index import BuildOptions, Manifest, StoredIndex, build_index, open_index, read_manifest
-from proxy.index.build import MOST_PLACES, STYLE_CLUSTERS, WINDOW, winnow
+from proxy.index.build import MOST_PLACES, STYLE_CLUSTERS
+from proxy.index.winnowing import WINDOW
 from proxy.text import units
 from proxy.types import Document
 
@@ -147,22 +147,6 @@ def test_each_place_names_its_document(index: StoredIndex, training: dict[str, l
             for offset in range(len(units(text_of(document)))):
                 assert index.document_at(audience, start + offset) == document.id
             start += len(units(text_of(document)))
-
-
-@given(st.lists(st.lists(st.integers(0, 50), max_size=30), min_size=1, max_size=5))
-def test_winnowing_leaves_no_gap(documents: list[list[int]]) -> None:
-    """Every window of neighbouring seeds of a document has a chosen one; a short document has one, too."""
-    seeds = np.array([seed for document in documents for seed in document], dtype=np.uint64)
-    counts = np.array([len(document) for document in documents], dtype=np.int64)
-    chosen = set(winnow(seeds, counts).tolist())
-    start = 0
-    for document in documents:
-        for at in range(len(document) - WINDOW + 1):
-            assert chosen & set(range(start + at, start + at + WINDOW))
-        if document:
-            assert chosen & set(range(start, start + len(document)))
-        start += len(document)
-    assert chosen <= set(range(len(seeds)))
 
 
 def test_the_manifest_counts(index: StoredIndex, folder: Path, training: dict[str, list[Document]]) -> None:
