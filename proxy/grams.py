@@ -42,6 +42,9 @@ SEED_BYTES = SEED * UNIT_BYTES
 
 _CACHE_LIMIT = 1 << 16
 
+_TOKEN = 16
+"""Characters of a piece up to which its units are kept."""
+
 _EDGE = "\1"
 """Between the folded texts of :meth:`GramKey.texts_codes`; no character folds to it."""
 
@@ -61,6 +64,9 @@ class GramKey:
         """Names the key without telling it, so that a wrong one is recognised."""
         self.table = UnitTable()
         """Raw character to its encoded units."""
+
+        self.pieces = PieceTable(self.table)
+        """The same for whole pieces of a stream, those that come again and again kept."""
 
     def __repr__(self) -> str:
         return f"GramKey(id={self.id!r})"
@@ -205,6 +211,21 @@ class GramKey:
 def shorter(length: int) -> int:
     """Of what shorter grams one of ``length`` units is made: seeds up to 24 units, halves beyond."""
     return SEED if length <= 2 * SEED else (length + 1) // 2
+
+
+class PieceTable(dict[str, bytes]):
+    """A piece of text to its encoded units; short ones are kept, for a model has but so many tokens."""
+
+    def __init__(self, table: UnitTable) -> None:
+        self._table = table
+
+    def __missing__(self, piece: str) -> bytes:
+        encoded = b"".join(map(self._table.__getitem__, piece))
+        if len(piece) <= _TOKEN:
+            if len(self) >= _CACHE_LIMIT:
+                self.clear()
+            self[piece] = encoded
+        return encoded
 
 
 class SpacedTable(dict[int, str]):

@@ -77,3 +77,17 @@ def test_a_key_tells_nothing_of_itself() -> None:
     assert repr(KEY) == f"GramKey(id='{KEY.id}')"
     with pytest.raises(TypeError, match="secret"):
         pickle.dumps(KEY)
+
+
+@given(TEXT, TEXT)
+def test_a_piece_is_its_characters(first: str, second: str) -> None:
+    """The units of a piece are those of its characters, kept or made anew."""
+    for piece in (first, second, first, second * 9):
+        assert KEY.pieces[piece] == b"".join(KEY.table[character] for character in piece)
+
+
+def test_long_pieces_are_not_kept() -> None:
+    """What is kept is short: an answer sent whole would fill the memory."""
+    key = GramKey("a key of enough characters")
+    assert key.pieces["x" * 16] and key.pieces["x" * 17]
+    assert list(key.pieces) == ["x" * 16]

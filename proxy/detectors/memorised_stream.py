@@ -51,8 +51,8 @@ class MemorisedScanner:
         self._composers = {length: key.composer(length) for length in lengths}
         keep = max(max(lengths) + run + 1, 2 * SPAN if any(nears) else 0)  # units that a look-back may need
         self._window = SeedWindow(key, keep)
-        self._unit_table = key.table.__getitem__
-        self._offsets = Offsets(keep)
+        self._pieces = key.pieces
+        self._offsets = Offsets(key.table, keep)
         self._units = 0
         self._position = 0
         self._settled = 0
@@ -70,21 +70,22 @@ class MemorisedScanner:
         start, size = self._position, len(piece)
         if not self._ladders:
             return QUIET
-        encoded = list(map(self._unit_table, piece))
-        window, first = self._window, self._units + 1
-        count, seeds = window.read(b"".join(encoded), self._stride)
+        first = self._units + 1
+        count, seeds = self._window.read(self._pieces[piece], self._stride)
         if self._open or self._wakes(seeds, first + count):
+            encoded = list(map(self._key.table.__getitem__, piece))
             return self._follow(encoded, self._offsets.read(start, encoded, count), first)
-        self._offsets.put_aside(start, encoded, count)
+        self._offsets.put_aside(start, piece, count)
         self._units += count
         self._position = self._settled = start + size
         return QUIET
 
     def _wakes(self, seeds: Sequence[int], end: int) -> bool:
         """Whether one of the seeds that are looked up while all is quiet matters; ``end``: of the units."""
-        for ladder, near in zip(self._ladders, self._nears, strict=True):
+        for number, ladder in enumerate(self._ladders):
             found = ladder.select(seeds)
             if found:
+                near = self._nears[number]
                 last = (end - 1) // self._stride * self._stride - (len(seeds) - 1) * self._stride
                 if any(self._matters(last + at * self._stride, end, ladder, near) for at in found):
                     return True

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from proxy.text import UNIT_BYTES
+from proxy.text import UNIT_BYTES, UnitTable
 
 _SLACK = 4096
 """Units kept beyond what a look-back needs, so that trimming is rare."""
@@ -20,31 +20,32 @@ _SLACK = 4096
 class Offsets:
     """The raw offsets of one stream's units; units are counted from 0."""
 
-    __slots__ = ("_aside", "_aside_units", "_keep", "first", "raw")
+    __slots__ = ("_aside", "_aside_units", "_keep", "_table", "first", "raw")
 
-    def __init__(self, keep: int) -> None:
+    def __init__(self, table: UnitTable, keep: int) -> None:
         """``keep``: how many units a look-back may need."""
+        self._table = table
         self._keep = keep
-        self._aside: list[tuple[int, Sequence[bytes]]] = []
-        """Pieces after ``raw`` that were put aside: offset and the encoded units of each character."""
+        self._aside: list[tuple[int, str, int]] = []
+        """Pieces after ``raw`` that were put aside: raw offset, text, number of units."""
         self._aside_units = 0
         self.first = 0
         """The first unit whose offset is kept."""
         self.raw: list[int] = []
         """``raw[i - first]`` is that of unit i, once :meth:`read` was called for its piece or a later one."""
 
-    def put_aside(self, start: int, encoded: Sequence[bytes], count: int) -> None:
-        """A piece of ``count`` units from raw offset ``start`` on, given the units of each character."""
-        self._aside.append((start, encoded))
+    def put_aside(self, start: int, piece: str, count: int) -> None:
+        """A piece of ``count`` units from raw offset ``start`` on."""
+        self._aside.append((start, piece, count))
         self._aside_units += count
         if self._aside_units > self._keep + _SLACK:
             self._forget()
 
     def read(self, start: int, encoded: Sequence[bytes], count: int) -> list[int]:
-        """The same for a piece that matters: the offsets of its units."""
-        raw = self.raw
-        for begin, units in self._aside:
-            raw += _of_units(begin, units, _count(units))
+        """The same for a piece that matters, given the encoded units of each character: its units' offsets."""
+        raw, encode = self.raw, self._table.__getitem__
+        for begin, piece, units in self._aside:
+            raw += _of_units(begin, list(map(encode, piece)), units)
         self._aside.clear()
         self._aside_units = 0
         offsets = _of_units(start, encoded, count)
@@ -66,14 +67,10 @@ class Offsets:
         kept = units = 0
         while units < self._keep:
             kept += 1
-            units += _count(self._aside[-kept][1])
+            units += self._aside[-kept][2]
         self.first += self._aside_units - units
         self._aside = self._aside[-kept:]
         self._aside_units = units
-
-
-def _count(encoded: Sequence[bytes]) -> int:
-    return sum(map(len, encoded)) // UNIT_BYTES
 
 
 def _of_units(start: int, encoded: Sequence[bytes], count: int) -> list[int]:
