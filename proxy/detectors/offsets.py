@@ -42,7 +42,7 @@ class Offsets:
             self._forget()
 
     def read(self, start: int, encoded: Sequence[bytes], count: int) -> list[int]:
-        """The same for a piece that matters, given the encoded units of each character: its units' offsets."""
+        """The same for a piece that matters, given the units of each character: the offsets of its units."""
         raw, encode = self.raw, self._table.__getitem__
         for begin, piece, units in self._aside:
             raw += _of_units(begin, list(map(encode, piece)), units)
