@@ -2,9 +2,9 @@
 
 One million documents of 100 tokens (a fixed seed; ``--documents`` changes it), each a set of 176 random
 seeds: a token is 4.4 characters, of which two in five give a sampled seed. Half of them are made in pairs
-that share 80 % of their seeds. Ours (``proxy.index.lsh``) keeps all in flat arrays; datasketch's MinHashLSH, which keeps
-Python dictionaries, is given a part and its bytes a document are compared. Both with bands of 8 rows out of
-128 places, both are asked for the same documents.
+that share 80 % of their seeds. Ours (``proxy.index.lsh``) keeps all in flat arrays; datasketch's
+MinHashLSH, which keeps Python dictionaries, is given a part and its bytes a document are compared. Both with
+bands of 8 rows out of 128 places, both are asked for the same documents.
 
 Memory is what the process grows by while the structure is made, signatures included; queries are those of
 one thread, CPU time, in batches (ours) and one by one (both), signatures ready-made.
