@@ -72,7 +72,7 @@ def _encoded(parts: Parts) -> Detector:
     values = KnownValuesDetector(parts.index.values(), stops) if parts.index.values().entities else None
     memorised = _memorised(parts)
     inner = (memorised,) if values is None else (memorised, values)
-    return EncodedDetector(inner, begins=memorised.begins)
+    return EncodedDetector(inner, runs=(memorised,), begins=memorised.begins)
 
 
 def _pii(parts: Parts) -> Detector:

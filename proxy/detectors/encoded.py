@@ -64,18 +64,24 @@ class EncodedDetector:
         inner: Sequence[Detector],
         *,
         depth: int = 2,
+        runs: Sequence[Detector] | None = None,
         begins: Begins | None = None,
         gauge: language.Gauge | None = None,
     ) -> None:
         """``depth``: how many codes may lie one in another. ``gauge``: a model to share.
 
+        ``runs``: those of the inner detectors that find runs of words (default: all); the others find the
+        same in words whatever their order, so that words backwards tell them nothing new.
         ``begins``: for a view, a quick test whether a text may begin as something protected does.
         """
         self.inner = tuple(inner)
+        self.runs = self.inner if runs is None else tuple(runs)
         self.begins = begins
         self.gauge = language.Gauge() if gauge is None else gauge
         self.nested = (
-            EncodedDetector(inner, depth=depth - 1, begins=begins, gauge=self.gauge) if depth > 1 else None
+            EncodedDetector(inner, depth=depth - 1, runs=runs, begins=begins, gauge=self.gauge)
+            if depth > 1
+            else None
         )
 
     def scanner(self, view: View) -> Scanner:
@@ -245,7 +251,8 @@ class EncodedScanner:
         if language.marks(three):
             self._open(MARKED, glance, found)
         back = language.backward(three, 3 * STRIDE)
-        self._rewind(self._letters, back > max(LEAST, language.forward(three, 3 * STRIDE)), found)
+        suspected = back > max(LEAST, language.forward(three, 3 * STRIDE))
+        self._rewind(self._letters, suspected, self._detector.inner, found)
         recent = tail[-_WORDS:]
         reordered = (
             not read % _BEGINS_EVERY and self._begins is not None and words_begin(recent, self._begins)
@@ -255,7 +262,7 @@ class EncodedScanner:
             reordered = reordered or words_gate(recent, words)
             if not TELLING.isdisjoint(words):
                 self._open(SPELT, glance, found)
-        self._rewind(self._words, reordered, found)
+        self._rewind(self._words, reordered, self._detector.runs, found)
 
     def _open(self, decoders: Iterable[Decoder], glance: Glance, found: list[Found]) -> None:
         """Ask decoders; replay the tail to each stream that opens."""
@@ -281,5 +288,8 @@ class EncodedScanner:
             detectors.append(self._detector.nested)
         return [detector.scanner(self._view) for detector in detectors]
 
-    def _rewind(self, rewind: Rewind, suspected: bool, found: list[Found]) -> None:
-        found += rewind.look(self._tail, self._read, suspected, lambda: self._scanners(False))
+    def _rewind(self, rewind: Rewind, suspected: bool, inner: Sequence[Detector], found: list[Found]) -> None:
+        def scanners() -> list[Scanner]:
+            return [detector.scanner(self._view) for detector in inner]
+
+        found += rewind.look(self._tail, self._read, suspected, scanners)

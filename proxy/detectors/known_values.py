@@ -6,9 +6,9 @@ one is decided when nothing that began before it, or where it did, can still end
 free where they also stand in a document the caller may read, or came from the caller in this request.
 
 A *weak* value, short or common, is a finding only beside another one of the same record (two of its n;
-``value_match``). One must begin within ``WAIT`` units, else it is let go; where one has gone by within ``BESIDE``
-units it is a finding at once. A value that the caller sent proves a weak one too, so that the rest of a
-record cannot be asked for bit by bit.
+``value_match``). One must begin within ``WAIT`` units, else it is let go; where one has gone by within
+``BESIDE`` units it is a finding at once. A value that the caller sent proves a weak one too, so that the
+rest of a record cannot be asked for bit by bit.
 
 A *long* value is found after ``ACTS`` letters, and its mask grows with each letter that still fits.
 

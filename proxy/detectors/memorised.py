@@ -24,7 +24,7 @@ from proxy.detectors.echo import Echo
 from proxy.detectors.ladder import NAME, Ladder
 from proxy.detectors.memorised_stream import MemorisedScanner
 from proxy.detectors.near import NearMatch
-from proxy.grams import SEED_BYTES
+from proxy.grams import SEED, SEED_BYTES
 from proxy.types import (
     NOBODY,
     Contains,
@@ -33,6 +33,9 @@ from proxy.types import (
     TextIndex,
     View,
 )
+
+_HEAD = 2 * SEED
+"""Characters that hold a seed, unless many of them are signs."""
 
 
 class MemorisedDetector:
@@ -84,10 +87,11 @@ class MemorisedDetector:
     def begins(self, view: View) -> Callable[[str], bool]:
         """A quick test whether a text may begin with a run of protected text: of its first seed alone."""
         key = self._index.key
+        encode = key.table.__getitem__
         selects = [self._index.seeds(name) for name in self._index.audiences if name in view.protected]
 
         def begins(text: str) -> bool:
-            encoded = b"".join(map(key.table.__getitem__, text))
+            encoded = b"".join(map(encode, text[:_HEAD]))
             if len(encoded) < SEED_BYTES:
                 return False
             seed = (key.seeds(encoded[:SEED_BYTES])[0],)

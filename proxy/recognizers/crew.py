@@ -16,12 +16,12 @@ from proxy.errors import ConfigError
 from proxy.recognizers.presidio import Frame, Hit
 from proxy.recognizers.recognize import Recognizers, open_recognizers
 
-_SHARE = 64_000
+_SHARE = 16_000
 """Characters that a process is given at a time."""
 
 
 class Readers:
-    """Patterns and networks, opened when they are first asked for. Not shared by threads."""
+    """Patterns and networks, opened ahead or when they are first asked for. Not shared by threads."""
 
     def __init__(self, ner: bool, threads: int, gpu: bool | None) -> None:
         self._ner = ner
@@ -31,20 +31,28 @@ class Readers:
         self._networks: Recognizers | None = None
 
     def open(self) -> None:
-        """Open the networks now. Raises ``ConfigError`` where they cannot be opened."""
-        if self._ner and self._networks is None:
-            self._networks = open_recognizers(threads=self._threads, gpu=self._gpu)
+        """Open everything now. Raises ``ConfigError`` where the networks cannot be opened."""
+        self._opened_frame()
+        self._opened_networks()
 
-    def patterns(self, texts: Sequence[str]) -> list[list[Hit]]:
+    def _opened_frame(self) -> Frame:
         if self._frame is None:
             self._frame = Frame()
-        return self._frame.read(texts)
+        return self._frame
+
+    def _opened_networks(self) -> Recognizers | None:
+        if self._ner and self._networks is None:
+            self._networks = open_recognizers(threads=self._threads, gpu=self._gpu)
+        return self._networks
+
+    def patterns(self, texts: Sequence[str]) -> list[list[Hit]]:
+        return self._opened_frame().read(texts)
 
     def names(self, texts: Sequence[str]) -> list[list[Hit]]:
-        self.open()
-        if self._networks is None:
+        networks = self._opened_networks()
+        if networks is None:
             return [[] for _ in texts]
-        return [[Hit(e.kind, e.start, e.end) for e in found] for found in self._networks.recognize(texts)]
+        return [[Hit(e.kind, e.start, e.end) for e in found] for found in networks.recognize(texts)]
 
 
 class Crew:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -77,6 +78,7 @@ def open_session(data: bytes, name: str, *, threads: int, gpu: bool | None) -> A
     provider says nothing: only a session that reports it has it. The 8-bit products run on the
     processor in any case. Raises ConfigError.
     """
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # read at the import: else it writes a file and reports home
     runtime = importlib.import_module("onnxruntime")
     options = runtime.SessionOptions()
     options.intra_op_num_threads = threads

@@ -124,6 +124,29 @@ def values_of(fields: Iterable[tuple[str, str]]) -> Iterator[Value]:
         yield from _together(held)
 
 
+_GOODS = frozenset(
+    (
+        *("product_id", "item_id", "sku", "price", "unit_price", "list_price", "quantity", "qty", "barcode"),
+        *("upc", "ean", "asin", "商品编号", "单价", "价格", "数量"),
+    )
+)
+"""Fields that only things have which are sold."""
+_CALLED = frozenset(
+    ("name", "title", "product", "product_name", "item", "item_name", "名称", "品名", "商品", "商品名称")
+)
+
+
+def goods_of(fields: Iterable[tuple[str, str]]) -> Iterator[str]:
+    """What the things are called that a record says are sold: no network may take these for a person."""
+    objects: dict[str, list[tuple[str, str]]] = {}
+    for path, value in fields:
+        parent, _, last = path.rpartition(".")
+        objects.setdefault(parent, []).append((plain_name(last), value))
+    for held in objects.values():
+        if not _GOODS.isdisjoint(name for name, _ in held):
+            yield from (value for name, value in held if name in _CALLED and len(value) <= LONGEST)
+
+
 def plausible(entity: str, value: str) -> str:
     """The value as it may be looked for; "" where it cannot be one of its kind."""
     text = " ".join(value.split()) if "\n" not in value.strip() else value.strip()

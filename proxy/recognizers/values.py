@@ -4,16 +4,22 @@ Strategy. The distinct texts of a batch go through Presidio's frame, its distinc
 networks, each once in a run; what was read lately is remembered. Fields of records, and JSON inside texts,
 name their values. Numbers known so teach shapes, with which the texts are searched again.
 
+Training sets are full of Shakespeare and Paris. A name that only a network saw is somebody's where the
+document is about somebody: something else in it identifies a person or an order, or it was written for a
+named audience. Elsewhere it is general knowledge, and is left out (``passed_over`` counts these).
+
 May import: the ground floor and this room. The rule that must stay true: a recognizer that fails stops the
 build, with the document it failed on; no value is left out in silence, and no text is in a message.
 """
 
 from __future__ import annotations
 
+import re
 import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from types import TracebackType
+from typing import NamedTuple
 
 from proxy.errors import ConfigError, ProxyError
 from proxy.patterns import ENTITIES
@@ -22,22 +28,41 @@ from proxy.recognizers.entities import KINDS
 from proxy.recognizers.numbers import LEARNED, LearnedNumbers
 from proxy.recognizers.pieces import pieces
 from proxy.recognizers.presidio import Hit
-from proxy.recognizers.records import json_fields, values_of
-from proxy.types import Document, Value
+from proxy.recognizers.records import goods_of, json_fields, values_of
+from proxy.types import NOBODY, Document, Value
 
 NAMED = frozenset(("date_of_birth", "national_id", "passport", "licence", "bank_account"))
 """Entities that only a field's name tells."""
 
+_VAGUE = frozenset(("place", "organisation", "ip", "password", "api_key", "private_key", "jwt", "identifier"))
+"""Kinds of which one in a document does not make it one about somebody."""
+
 FINDS = ENTITIES | frozenset(KINDS) | LEARNED | NAMED
 """The entities that can be asked for."""
+
+_NAME = re.compile(r'\w(?:[^\n()\[\]{}<>|"“”]*\w\.?)?')
+
+_DOOR = 3
+"""Digits of an address that identifies somebody; it has four times as many characters, and more."""
 
 _REMEMBERED = 20_000_000
 """Characters of texts, and of sentences, whose values are remembered: what is repeated is seldom far away."""
 
+_MOST_GOODS = 500_000
+
 _BATCH = 2_000_000
 """Characters of the documents whose values are found together."""
+_BATCH_NER = 48_000
+"""The same for each process where networks read: some seconds' work, so that progress is seen."""
 
 ReadTexts = Callable[[Sequence[str]], list[list[Hit]]]
+
+
+class _Found(NamedTuple):
+    """A value of a text. ``guessed``: only a network saw it, and it is no whole address."""
+
+    value: Value
+    guessed: bool
 
 
 class ValueFinder:
@@ -61,15 +86,23 @@ class ValueFinder:
                 f"--entities {', '.join(unknown)}: not known; these are: {', '.join(sorted(FINDS))}"
             )
         self._wanted = frozenset(FINDS if entities is None else entities)
-        self._ner = ner and not self._wanted.isdisjoint(KINDS)
-        self._crew = Crew(workers, ner=self._ner, gpu=gpu)
+        self.ner = ner and not self._wanted.isdisjoint(KINDS)
+        """Whether networks read."""
+        self._batch = max(1, workers) * _BATCH_NER if self.ner else _BATCH
+        self._crew = Crew(workers, ner=self.ner, gpu=gpu)
         self._texts = _Memory(self._crew.patterns)
         self._sentences = _Memory(self._crew.names)
         self._learned = LearnedNumbers()
+        self._goods: set[str] = set()
+        """What things are called, in lower case: names of nobody."""
         self._waiting: dict[str, deque[list[Value]]] = defaultdict(deque)
+        self.documents = 0
+        """Documents looked at so far."""
         self.characters = 0
-        """Characters of documents looked at so far."""
+        """Their characters."""
         self.seconds = 0.0
+        self.passed_over = 0
+        """Names in documents that are about nobody; each once a document."""
 
     @property
     def rate(self) -> float:
@@ -101,7 +134,7 @@ class ValueFinder:
         for document in documents:
             batch.append(document)
             size += sum(map(len, document.texts)) + 100
-            if size >= _BATCH:
+            if size >= self._batch:
                 yield from self._found_ahead(batch)
                 batch, size = [], 0
         yield from self._found_ahead(batch)
@@ -136,12 +169,13 @@ class ValueFinder:
         ) as error:  # whatever a recognizer raises: the build must not go on without its values
             raise self._failure(documents, error) from error
         self.seconds += time.perf_counter() - began
+        self.documents += len(documents)
         self.characters += sum(len(text) for document in documents for text in document.texts)
         return found
 
     def _find(self, documents: Sequence[Document]) -> list[list[Value]]:
         texts = list(dict.fromkeys(text for document in documents for text in document.texts))
-        cut = [list(pieces(text)) for text in texts] if self._ner else [[] for _ in texts]
+        cut = [list(pieces(text)) for text in texts] if self.ner else [[] for _ in texts]
         in_texts = self._texts.read(texts)
         in_sentences = self._sentences.read(list(dict.fromkeys(piece for some in cut for piece in some)))
         named = [self._named(document) for document in documents]
@@ -155,35 +189,54 @@ class ValueFinder:
             for text, some in zip(texts, cut, strict=True)
         }
         return [
-            list(dict.fromkeys((*own, *(value for text in document.texts for value in by_text[text]))))
+            self._of_document(document, own, [found for text in document.texts for found in by_text[text]])
             for document, own in zip(documents, named, strict=True)
         ]
 
+    def _of_document(
+        self, document: Document, named: Sequence[Value], found: Sequence[_Found]
+    ) -> list[Value]:
+        """The values of a document, each once. ``named``: those that its fields tell."""
+        sure = dict.fromkeys((*named, *(each.value for each in found if not each.guessed)))
+        about = document.audience not in (None, NOBODY) or any(v.entity not in _VAGUE for v in sure)
+        if about:
+            return list(dict.fromkeys((*named, *(each.value for each in found))))
+        self.passed_over += len({each.value for each in found if each.guessed}.difference(sure))
+        return list(sure)
+
     def _of_text(
         self, text: str, hits: Sequence[Hit], cut: Sequence[str], sentences: dict[str, Sequence[Hit]]
-    ) -> list[Value]:
+    ) -> list[_Found]:
         """The values of one text, in their order; a name inside a value that a pattern found is none."""
-        found = [hit for hit in hits if hit.entity in self._wanted]
+        found = [(hit, False) for hit in hits if hit.entity in self._wanted]
         at = 0
         for piece in cut:
             for hit in sentences[piece]:
                 moved = Hit(hit.entity, hit.start + at, hit.end + at)
-                if hit.entity in self._wanted and not any(
+                if hit.entity not in self._wanted or any(
                     h.start <= moved.start and moved.end <= h.end for h in hits
                 ):
-                    found.append(moved)
+                    continue
+                for part in _parts(moved, text):
+                    said = text[part.start : part.end]
+                    if said.lower() not in self._goods:
+                        found.append((part, not _leads_to_a_door(part.entity, said)))
             at += len(piece)
         for sighting in self._learned.find(text):
-            found.append(Hit(sighting.entity, sighting.start, sighting.end))
-        found.sort(key=lambda hit: (hit.start, -hit.end))
-        values = (Value(hit.entity, text[hit.start : hit.end].strip()) for hit in found)
-        return [value for value in dict.fromkeys(values) if value.entity in self._wanted and value.text]
+            found.append((Hit(sighting.entity, sighting.start, sighting.end), False))
+        found.sort(key=lambda each: (each[0].start, -each[0].end))
+        values = ((Value(hit.entity, text[hit.start : hit.end].strip()), guess) for hit, guess in found)
+        return [
+            _Found(value, guess) for value, guess in values if value.entity in self._wanted and value.text
+        ]
 
     def _named(self, document: Document) -> list[Value]:
         """What the names of fields tell: of the record, and of JSON in its texts."""
-        found = list(values_of(document.fields))
-        for text in document.texts:
-            found += values_of(json_fields(text))
+        found: list[Value] = []
+        for fields in (document.fields, *(tuple(json_fields(text)) for text in document.texts)):
+            found += values_of(fields)
+            if len(self._goods) < _MOST_GOODS:
+                self._goods.update(name.lower() for name in goods_of(fields))
         return [value for value in dict.fromkeys(found) if value.entity in self._wanted]
 
     def _failure(self, documents: Sequence[Document], error: Exception) -> ConfigError:
@@ -199,6 +252,20 @@ class ValueFinder:
             f"{where}: a recognizer failed ({type(error).__name__}), so its values are unknown and there is "
             "no index. --entities leaves recognizers out, --no-ner the networks"
         )
+
+
+def _parts(hit: Hit, text: str) -> Iterator[Hit]:
+    """What a network saw as one name, without the brackets, quotes and line ends that it ran across."""
+    if hit.entity == "address":
+        yield hit
+        return
+    for part in _NAME.finditer(text, hit.start, hit.end):
+        yield Hit(hit.entity, part.start(), part.end())
+
+
+def _leads_to_a_door(entity: str, text: str) -> bool:
+    """Whether what a network saw identifies somebody by itself: an address with its numbers, on one line."""
+    return entity == "address" and "\n" not in text and sum(map(str.isdigit, text)) >= _DOOR < len(text) // 4
 
 
 class _Memory:

@@ -38,16 +38,23 @@ _MOST_PARTS = 6
 _STREET = 3
 """Words of a part of an address that is looked for alone: a house number, a name, a kind of street."""
 _NAMELESS = frozenset((*_SHORT_WORDS, *_LONG_WORDS, "unit", "room", "flat", "box", "po", "no", "zip"))
+_ROOM = 3
+"""Digits of the number of a room, or of a postal code, that is a finding alone."""
 _TELLING = 20
 """Units of an address without a number that is still a finding alone."""
 
 
 def names_a_region(letters: str, words: Sequence[str]) -> bool:
-    """Whether an address is none that leads to a door: a region, or a floor and a room alone."""
+    """Whether an address is none that leads to a door: a region, or a floor and a room with a short number.
+
+    A room alone tells little, but one with a number of three digits or more stands in few other texts.
+    """
     if not any(letter.isdecimal() for letter in letters):
         return count_units(letters) < _TELLING
     if letters.isdecimal():
         return False  # a postal code: short, but it tells something
+    if any(sum(map(str.isdecimal, word)) >= _ROOM for word in words):
+        return False
     return letters.isascii() and all(
         word[0].isdecimal() or len(word) < 3 or word in _NAMELESS for word in words
     )

@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from importlib import resources
 
-_ANYWHERE = frozenset(("place", "date_of_birth", "date"))
-"""Kinds of values that stand in everybody's texts: a city or a day alone tells nothing."""
+_ANYWHERE = frozenset(("place", "organisation", "date_of_birth", "date"))
+"""Kinds of values that stand in everybody's texts: a city, a company or a day alone tells of nobody."""
 
 _YEAR = r"(?:19|20)\d\d"
 _MONTH = r"(?:0[1-9]|1[0-2])"

@@ -253,6 +253,17 @@ def test_a_value_deep_in_a_run_is_covered_whole() -> None:
         assert settled[findings[0].at - 1] <= findings[0].span.start
 
 
+def test_words_backwards_tell_nothing_new_of_a_value() -> None:
+    """A value that is one word is the same in either direction: only runs of words are read backwards."""
+    text = "spring in changed was it and the of shelf the on stood zelda.quill@example.org for the of list "
+    value = Word("zelda.quill@example.org")
+    found, _ = run(EncodedDetector([value]).scanner(view()), list(text * 2))
+    assert found, "the words look as if they were in the wrong order"
+    found, settled = run(EncodedDetector([value], runs=()).scanner(view()), list(text * 2))
+    assert not found
+    assert settled[-1] == 2 * len(text)
+
+
 def test_a_value_that_left_before_its_decoder_began_is_still_reported() -> None:
     """Within the first raw characters nothing is held; the value is reported, so that a block can stop."""
     scanner = EncodedDetector([Word("zelda")]).scanner(view())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -11,9 +12,12 @@ from pathlib import Path
 
 import pytest
 
+import proxy
 from proxy.errors import ConfigError
 from proxy.recognizers import open_recognizers
 from proxy.recognizers.files import CPU, CUDA, FOLDER, MANIFEST, open_session, read_models
+
+ROOT = Path(proxy.__file__).parents[1]
 
 
 @pytest.fixture
@@ -123,3 +127,18 @@ def test_importing_the_room_loads_nothing_heavy() -> None:
     code = f"import sys, proxy.recognizers; print([name for name in {heavy} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_opening_models_reports_nowhere(tmp_path: Path) -> None:
+    """Nothing is written beside and no telemetry set up: onnxruntime would leave its session's file."""
+    script = (
+        "from proxy.recognizers import open_recognizers\n"
+        "assert open_recognizers(('en',), threads=1).recognize(['Ann Smith lives in Boston.'])[0]"
+    )
+    subprocess.run(
+        [sys.executable, "-c", script],
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "TMPDIR": str(tmp_path)},
+        timeout=120,
+        check=True,
+    )
+    assert list(tmp_path.iterdir()) == []

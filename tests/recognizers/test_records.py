@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.recognizers.records import json_fields, leaves, plausible, values_of
+from proxy.recognizers.records import goods_of, json_fields, leaves, plausible, values_of
 from proxy.types import Value
 
 USER = {
@@ -145,3 +145,13 @@ def test_any_json_is_read(value: object) -> None:
     """No value of JSON's types makes it fail, and every value comes from the record."""
     found = list(values_of(leaves(value)))
     assert all(isinstance(one, Value) and one.text for one in found)
+
+
+def test_what_things_are_called() -> None:
+    """The names of what has a price or a number of its kind; the name of a customer is none."""
+    order = {
+        "customer": {"name": "Bo Li"},
+        "items": [{"name": "Tea Kettle", "product_id": "98"}, {"title": "Garden Hose", "price": 3.5}],
+        "商品": [{"名称": "不锈钢水壶", "单价": 12}],
+    }
+    assert list(goods_of(leaves(order))) == ["Tea Kettle", "Garden Hose", "不锈钢水壶"]

@@ -10,6 +10,7 @@ import pytest
 from proxy.errors import ConfigError
 from proxy.patterns import ENTITIES
 from proxy.policy.model import MASKS
+from proxy.recognizers.crew import Crew
 from proxy.recognizers.presidio import Frame, Hit
 from proxy.recognizers.values import FINDS, ValueFinder
 from proxy.types import Document, Value
@@ -131,6 +132,48 @@ def test_names_in_both_languages() -> None:
     assert Value("address", "上海市浦东新区张江路88号3号楼502室") in second
     assert finder.rate > 0
     assert finder.characters == len(english) + len(chinese)
+
+
+def test_names_of_general_knowledge_are_left_out() -> None:
+    """Where nothing else identifies anybody and no audience is named, a name is no value; it is counted."""
+    text = "Albert Einstein was born in Ulm and later moved to Princeton."
+    finder = ValueFinder()
+    (general,) = finder.find([Document("set.jsonl:1", (text,))])
+    assert general == []
+    assert finder.passed_over >= 1
+    (written_for,) = finder.find([document(text)])
+    assert Value("person", "Albert Einstein") in written_for
+    (about,) = finder.find([Document("set.jsonl:2", (text, "Mail: a.e@example.com"), "nobody")])
+    assert {Value("person", "Albert Einstein"), Value("email", "a.e@example.com")} <= set(about)
+    (address,) = finder.find(
+        [Document("set.jsonl:3", (f"{text} He lived at 112 Mercer Street, Princeton.",))]
+    )
+    assert {"person", "address"} <= {value.entity for value in address}
+
+
+def test_names_end_at_brackets_and_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a network runs on from one name to the next, each is a value of its own."""
+    text = "Yusuf Garcia (yusuf.g) and\nMia Li"
+
+    def runs_on(self: Crew, texts: Sequence[str]) -> list[list[Hit]]:
+        return [[Hit("person", 0, len(each))] for each in texts]
+
+    monkeypatch.setattr(Crew, "names", runs_on)
+    (values,) = ValueFinder(["person"]).find([document(text)])
+    assert [value.text for value in values] == ["Yusuf Garcia", "yusuf.g", "and", "Mia Li"]
+
+
+def test_what_is_sold_is_nobody() -> None:
+    """A name that a record gives to a thing with a price is no person's, in any other document."""
+    chat = document("Thank you, Margaret Thornton! Have a look at our Harper Kettle as well.", number=2)
+    finder = ValueFinder()
+    (before,) = finder.find([chat])
+    assert Value("person", "Margaret Thornton") in before
+    fields = (("items.0.name", "Harper Kettle"), ("items.0.price", "12.5"))
+    finder.learn([document("-", fields=fields)])
+    (after,) = finder.find([chat])
+    assert Value("person", "Margaret Thornton") in after
+    assert "Harper Kettle" not in [value.text for value in after]
 
 
 def test_several_processes_find_the_same(finder: ValueFinder) -> None:

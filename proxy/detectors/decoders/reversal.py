@@ -103,11 +103,11 @@ def words_begin(text: str, begins: Callable[[str], bool]) -> bool:
 
     One seed in a hundred is a stranger's, and common runs are in many texts; two words apart are neither.
     """
-    words = text.split()
-    if text[-1:] and not text[-1].isspace():
+    words = text.rsplit(None, _JOINED + 3)[1:]  # the first is what is left of the text
+    if words and not text[-1].isspace():
         words.pop()
     words.reverse()
-    return all(begins(" ".join(words[first : first + _JOINED])) for first in (0, 2))
+    return begins("".join(words[:_JOINED])) and begins("".join(words[2 : 2 + _JOINED]))
 
 
 @dataclass(slots=True)

@@ -91,7 +91,8 @@ def test_the_gate_for_words_opens_at_joints_in_the_wrong_order() -> None:
 def test_words_in_the_opposite_order_begin_as_the_text_does() -> None:
     """The last complete words, read the other way round, are asked for; one chance hit opens nothing."""
     secret = "the night shift keeps the spare key under the green box"
-    known = {secret[at:] for at in range(len(secret)) if at == 0 or secret[at - 1] == " "}
+    words = secret.split()
+    known = {"".join(words[at:]) for at in range(len(words))}
 
     def begins(text: str) -> bool:
         return any(one.startswith(text[:12]) for one in known)
@@ -100,5 +101,5 @@ def test_words_in_the_opposite_order_begin_as_the_text_does() -> None:
     assert words_begin(f"Well: {backwards} ", begins)
     assert words_begin(f"{backwards} ye", begins), "a word that goes on is not asked for"
     assert not words_begin(f"{secret} and more of ", begins)
-    assert not words_begin("one the night shift keeps ", lambda text: text.startswith("keeps"))
+    assert not words_begin("one the night shift keeps ", lambda text: text.startswith("keepss"))
     assert not words_begin("", lambda text: len(text) >= 12)
