@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from proxy.dialects import chat
+from proxy.dialects import chat, completions, embeddings, responses
 from proxy.dialects.shapes import Dialect
 
 DIALECTS: Mapping[str, Dialect] = {
     "/chat/completions": chat.request,
+    "/completions": completions.request,
+    "/responses": responses.request,
+    "/embeddings": embeddings.request,
 }

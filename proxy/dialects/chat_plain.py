@@ -11,16 +11,23 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from proxy.dialects import fields
+from proxy.dialects.chat_extras import Extras
 from proxy.dialects.shapes import CONTENT_FILTER_RESULTS, Channel, refusal
 from proxy.types import Cleared, Delta
 
 _BODY = frozenset(
-    {"id", "object", "created", "model", "choices", "usage", "system_fingerprint", "service_tier"}
-)
+    {
+        "id", "object", "created", "model", "choices", "usage", "system_fingerprint", "service_tier",
+        "citations",
+    }
+)  # fmt: skip
 _CHOICE = frozenset({"index", "message", "finish_reason", "logprobs"})
 _MESSAGE = frozenset(
-    {"role", "content", "reasoning_content", "reasoning", "refusal", "tool_calls", "function_call"}
-)
+    {
+        "role", "content", "reasoning_content", "reasoning", "refusal", "tool_calls", "function_call",
+        "annotations", "audio",
+    }
+)  # fmt: skip
 _CALL = frozenset({"index", "id", "type", "function", "custom"})
 _PARTS = {"function": "arguments", "custom": "input"}
 _FLAT = ("reasoning_content", "reasoning", "content", "refusal")
@@ -32,7 +39,8 @@ class _Choice:
 
     index: int
     finish: str | None
-    logprobs: Any = None
+    extras: Extras = field(default_factory=Extras)
+    content: str = ""  # as it came: never written, but compared
     calls: list[tuple[str | None, str]] = field(default_factory=list)  # id and kind of each
     legacy: bool = False
 
@@ -59,13 +67,14 @@ class ChatPlain:
             if index in self._choices:
                 raise fields.unreadable("it has a choice twice")
             choice = _Choice(index, fields.finish_reason(member.get("finish_reason"), self._dropped))
-            if member.get("logprobs") is not None:
-                if allow_logprobs:
-                    choice.logprobs = member["logprobs"]
-                else:
-                    self._dropped.append("logprobs")
             self._choices[index] = choice
-            self._read(choice, fields.mapping(member.get("message"), "a message"))
+            message = fields.mapping(member.get("message"), "a message")
+            self._read(choice, message)
+            for channel, text in choice.extras.read(member, message, allow_logprobs, self._dropped):
+                self._say(choice, channel, text)
+        if (first := self._choices.get(0)) is not None:
+            for channel, text in first.extras.read_citations(answer.get("citations"), self._dropped):
+                self._say(first, channel, text)
 
     @property
     def deltas(self) -> Sequence[Delta]:
@@ -79,7 +88,9 @@ class ChatPlain:
     def _read(self, choice: _Choice, message: dict[str, Any]) -> None:
         fields.left_behind(message, _MESSAGE, self._dropped)
         for name in _FLAT:
-            self._say(choice, name, fields.text_of(message.get(name), name, self._dropped))
+            for channel, text in fields.said(name, message.get(name), self._dropped):
+                self._say(choice, channel, text)
+                choice.content += text if channel == "content" else ""
         for number, raw in enumerate(fields.items(message.get("tool_calls"), "tool_calls")):
             self._read_call(choice, number, fields.mapping(raw, "a tool call"))
         if (legacy := message.get("function_call")) is not None:
@@ -116,6 +127,9 @@ class ChatPlain:
         ]
         if self._usage:
             body["usage"] = self._usage
+        first = self._choices.get(0)
+        if first is not None and not (blocked and 0 in blocked) and (cited := first.extras.citations):
+            body["citations"] = cited
         return body
 
     def _finished(self, choice: _Choice, texts: Mapping[Channel, Cleared]) -> dict[str, Any]:
@@ -128,10 +142,12 @@ class ChatPlain:
             message["tool_calls"] = calls
         if choice.legacy:
             message["function_call"] = _function(choice, texts, "function:", "arguments")
+        own = {channel: text for (index, channel), text in texts.items() if index == choice.index}
+        more, logprobs = choice.extras.whole(own, own.get("content", "") == choice.content)
         return {
             "index": choice.index,
-            "message": message,
-            "logprobs": choice.logprobs,
+            "message": message | more,
+            "logprobs": logprobs,
             "finish_reason": choice.finish,
         }
 

@@ -4,14 +4,14 @@ A field is written only when it is known *and* its value fits a syntax that is t
 identifier, a member of an enumeration, a number. All else stays behind and is counted by name.
 
 May import: the ground floor. The rule that must stay true: no function here returns free text, but for
-:func:`text_of`, whose result is untrusted and may only become a ``Delta``.
+:func:`said` and :func:`text`, whose results are untrusted and may only become a ``Delta``.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from proxy.errors import UpstreamError
@@ -93,17 +93,23 @@ def text(value: object, what: str) -> str:
     return value
 
 
-def text_of(value: object, what: str, dropped: list[str]) -> str:
-    """The text of a ``content``: a string, or a list of parts of which only the text parts are read."""
+def said(name: str, value: object, dropped: list[str]) -> Iterator[tuple[str, str]]:
+    """The channels and texts of a ``content``: a string, or a list of parts, each read by its type."""
     if isinstance(value, str) or value is None:
-        return value or ""
-    pieces = []
-    for part in items(value, what):
-        if isinstance(part, dict) and part.get("type") in ("text", "output_text"):
-            pieces.append(text(part.get("text"), what))
+        if value:
+            yield name, value
+        return
+    for part in items(value, name):
+        kind = part.get("type") if isinstance(part, dict) else None
+        if kind in ("text", "output_text"):
+            yield name, text(part.get("text"), name)
+        elif kind == "refusal":
+            yield "refusal", text(part.get("refusal"), name)
+        elif kind in ("thinking", "reasoning"):  # its text lies under its own name, as text or as parts
+            for _, thought in said(name, part.get(kind) or part.get("text"), dropped):
+                yield "reasoning_content", thought
         else:
             dropped.append("content.part")
-    return "".join(pieces)
 
 
 def left_behind(value: Mapping[str, Any], known: frozenset[str], dropped: list[str]) -> None:

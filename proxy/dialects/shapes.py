@@ -20,7 +20,6 @@ May import: the ground floor. The rule that must stay true: text reaches a frame
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 from proxy.types import Cleared, Delta
@@ -30,14 +29,17 @@ Channel = tuple[int, str]
 
 
 class Frame(NamedTuple):
-    """One event for the caller: its JSON, and the name of the event where the dialect has names."""
+    """One event for the caller: its JSON, and the name of the event where the dialect has names.
+
+    ``last``: it ends the stream, and no ``[DONE]`` follows.
+    """
 
     data: dict[str, Any]
     event: str | None = None
+    last: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(NamedTuple):
     """One chunk, read.
 
     ``deltas``: its texts, untrusted, in order. ``ended``: channels that have had text and will have
@@ -83,6 +85,10 @@ class StreamedAnswer(Protocol):
 
     def cut(self) -> Reading:
         """The upstream has ended: the channels that no chunk has ended."""
+        ...
+
+    def failed(self, message: str, code: str, kind: str) -> Frame:
+        """What tells the caller in the middle of a stream that it ends here, and why, in our words."""
         ...
 
 

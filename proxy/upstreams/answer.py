@@ -7,7 +7,7 @@ raises ``UpstreamError`` in our own words.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from typing import Any
 
 import aiohttp
@@ -36,14 +36,25 @@ class Answer:
         self._first_byte = first_byte
         self._idle = idle
         self._longest = longest
+        self._begun: AsyncIterator[bytes] | None = None
+        self._first = b""
+
+    async def begin(self) -> None:
+        """Wait for the first byte; it is read again by whichever reads the answer."""
+        self._begun = self._pieces(self._longest)
+        self._first = await anext(self._begun, b"")
 
     @property
     def status(self) -> int:
         return self._response.status
 
-    async def stream(self, limit: int | None = None) -> AsyncIterator[bytes]:
+    def stream(self, limit: int | None = None) -> AsyncIterator[bytes]:
         """The bytes as they come. ``limit``: the most in all; a longer answer is an ``UpstreamError``."""
-        most = self._longest if limit is None else limit
+        if self._begun is None:
+            return self._pieces(self._longest if limit is None else limit)
+        return _Begun(self._first, self._begun)
+
+    async def _pieces(self, most: int) -> AsyncIterator[bytes]:
         content, watch = self._response.content, _Watch(self._response)
         wait, size = self._first_byte, 0
         try:
@@ -76,6 +87,30 @@ class Answer:
             return orjson.loads(data)
         except orjson.JSONDecodeError:
             raise UpstreamError("The model server's answer is not JSON.", where="answer") from None
+
+
+class _Begun:
+    """An iterator of which the first piece has been taken."""
+
+    __slots__ = ("_first", "_rest")
+
+    def __init__(self, first: bytes, rest: AsyncIterator[bytes]) -> None:
+        self._first: bytes | None = first
+        self._rest = rest
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    def __anext__(self) -> Awaitable[bytes]:
+        if self._first is None:
+            return self._rest.__anext__()
+        return self._take()
+
+    async def _take(self) -> bytes:
+        first, self._first = self._first, None
+        if not first:
+            raise StopAsyncIteration
+        return first
 
 
 class _Watch:

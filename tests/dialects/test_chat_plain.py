@@ -134,8 +134,10 @@ def test_unknown_fields_stay_behind_and_are_named() -> None:
 def test_logprobs_pass_only_where_they_are_allowed() -> None:
     """Log-probabilities of a whole answer stay behind, but for a caller who may have them."""
     given = body({"content": "a"})
-    given["choices"][0]["logprobs"] = {"content": []}
-    for allowed, expected in ((True, {"content": []}), (False, None)):
+    token = {"token": "a", "logprob": -0.5, "bytes": [97]}
+    spelt = {"content": [token | {"top_logprobs": [token]}], "refusal": None}
+    given["choices"][0]["logprobs"] = spelt
+    for allowed, expected in ((True, spelt), (False, None)):
         answer = whole(given, allow_logprobs=allowed)
         assert answer.write(let_go(answer))["choices"][0]["logprobs"] == expected
 

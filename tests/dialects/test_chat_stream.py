@@ -20,8 +20,14 @@ SENTENCE = "This answer was stopped."
 STOPPED = "This answer was stopped. (incident inc-1)"
 
 
-def stream(n: int = 1, *, allow_logprobs: bool = False) -> ChatStream:
-    body = {"model": "asked", "stream": True, "n": n, "messages": [{"role": "user", "content": "?"}]}
+def stream(n: int = 1, *, allow_logprobs: bool = False, include_usage: bool = True) -> ChatStream:
+    body: dict[str, Any] = {
+        "model": "asked",
+        "stream": True,
+        "n": n,
+        "messages": [{"role": "user", "content": "?"}],
+    }
+    body["stream_options"] = {"include_usage": include_usage}
     return chat.request(body, allow_logprobs=allow_logprobs).streamed("chatcmpl-ours", SENTENCE)
 
 
@@ -381,10 +387,10 @@ def test_the_envelope_follows_the_upstream() -> None:
 
 def test_logprobs_pass_only_where_they_are_allowed() -> None:
     """Log-probabilities stay behind, but for a caller who was allowed to ask for them."""
-    logprobs = {"content": [{"token": "a", "logprob": -0.1, "top_logprobs": []}]}
+    logprobs = {"content": [{"token": "a", "logprob": -0.1, "bytes": [97], "top_logprobs": []}]}
     part = say({"content": "a"}, logprobs=logprobs)
     (frame,) = drive(stream(allow_logprobs=True), [part])
-    assert frame.data["choices"][0]["logprobs"] == logprobs
+    assert frame.data["choices"][0]["logprobs"] == logprobs | {"refusal": None}
     (frame,) = drive(stream(), [part])
     assert frame.data["choices"][0]["logprobs"] is None
 

@@ -86,7 +86,7 @@ def test_text_parts_only() -> None:
         "c",
         {"type": "text", "text": "d"},
     ]
-    assert fields.text_of(parts, "content", dropped) == "ad"
+    assert list(fields.said("content", parts, dropped)) == [("content", "a"), ("content", "d")]
     assert dropped == ["content.part", "content.part"]
 
 

@@ -379,7 +379,7 @@ def test_a_hold_that_reaches_its_ceiling(small_index: SmallIndex, tmp_path: Path
 
 
 def test_a_trail_that_cannot_be_written(small_index: SmallIndex, tmp_path: Path) -> None:
-    """An answer that cannot be recorded is not delivered whole: 500, an error event, a count, and life."""
+    """What cannot be recorded does not even reach the model: 500, a count, not ready, and life."""
     full = Path("/dev/full")
     if not full.exists():
         pytest.skip("no /dev/full here")
@@ -388,11 +388,11 @@ def test_a_trail_that_cannot_be_written(small_index: SmallIndex, tmp_path: Path)
         whole = served.ask()
         assert (whole.status_code, whole.json()["error"]["code"]) == (500, "guard_fault")
         for _ in range(2):
-            streamed = served.stream()
-            assert streamed.error is not None
-            assert not streamed.done
-            assert shared_units(ADMIN, streamed.text()) <= BUDGET
+            answer = served.ask(stream=True)
+            assert (answer.status_code, answer.json()["error"]["code"]) == (500, "guard_fault")
+        assert served.up.received == []
         assert served.metric("sluicegate_faults_total", where="trail") == 3
+        assert served.web.get("/readyz").json()["faults"] == ["trail"]
         assert served.web.get("/healthz").status_code == 200
 
 
@@ -403,7 +403,8 @@ def test_a_state_file_that_is_gone(small_index: SmallIndex, tmp_path: Path) -> N
         state = served.house.settings.state
         moved = tmp_path / "moved"
         state.rename(moved)
-        assert served.web.get("/readyz").json() == {"ready": False, "faults": ["state"]}
+        told = served.web.get("/readyz").json()
+        assert (told["ready"], told["faults"]) == (False, ["state"])
         wait_for(lambda: served.ask().status_code == 500)
         answer = served.web.post(CHAT, json={"model": "m", "messages": QUESTION}, headers=headers)
         assert answer.json()["error"] == {
