@@ -1,4 +1,4 @@
-"""proxy/keys.py: keys are made, shown once, looked up by hash, and revoked."""
+"""proxy/keys/sqlite.py: keys are made, shown once, looked up by hash, and revoked."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from proxy.errors import ConfigError
-from proxy.keys import Keys, KeyStore
+from proxy.keys import Allowed, Keys, KeyStore, Signals, Worker
 from proxy.types import Caller
 
 
@@ -317,7 +317,7 @@ def test_a_newer_state_is_refused(path: Path, store: KeyStore) -> None:
 def test_the_schema_has_a_version(path: Path, store: KeyStore) -> None:
     """The state says which version it is and whose, so that later versions can add to it."""
     raw = sqlite3.connect(path)
-    assert raw.execute("PRAGMA user_version").fetchone()[0] == 1
+    assert raw.execute("PRAGMA user_version").fetchone()[0] == 2
     assert raw.execute("PRAGMA application_id").fetchone()[0] == 0x536C4774
     assert raw.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
     raw.close()
@@ -342,3 +342,56 @@ def test_the_store_is_a_keys(store: KeyStore) -> None:
     """What stands behind the small protocol can be replaced; this store satisfies it."""
     keys: Keys = store
     assert keys.list() == ()
+
+
+def test_allowed_texts(path: Path, store: KeyStore) -> None:
+    """They are listed by every process, and each change raises the counter."""
+    text = Allowed("alw_0123456789ab", "greeting", 1.0, "kid", b"\x00\xff\x01", "inc_0123456789abcdef")
+    more = Allowed("alw_0123ffffffff", "greeting", 2.0, "kid", b"")
+    store.allow(text)
+    store.allow(more)
+    other = KeyStore(path)
+    assert other.allowed() == (text, more)
+    assert other.signals() == Signals(allowed=2, reload=0)
+    with pytest.raises(ConfigError, match="2 allowed texts are meant by that"):
+        other.disallow("greeting")
+    assert other.disallow("alw_01234") == text
+    assert (store.allowed(), store.signals().allowed) == ((more,), 3)
+    with pytest.raises(ConfigError, match="no allowed text has that id or name"):
+        store.disallow("")
+    other.close()
+
+
+def test_workers_and_requests_to_reload(path: Path) -> None:
+    """Everybody sees who serves what; who has not reported for long is not listed, and then forgotten."""
+    store = KeyStore(path, now=lambda: 1000.0)
+    mine = Worker("b", 1000.0, host="h", pid=1, policy="p", index="i", reload=store.ask_to_reload())
+    store.report(Worker("a", 900.0))
+    store.report(Worker("c", 800.0))
+    store.report(mine)
+    assert store.workers() == (mine,)
+    assert mine.reload == store.signals().reload == 1
+    raw = sqlite3.connect(path)
+    assert [row[0] for row in raw.execute("SELECT id FROM workers ORDER BY id")] == ["a", "b"]
+    raw.close()
+    store.gone("b")
+    assert store.workers() == ()
+    store.close()
+
+
+def test_a_state_of_the_first_version_is_brought_up_to_date(path: Path) -> None:
+    """The keys that were in it are still good."""
+    raw = sqlite3.connect(path, isolation_level=None)
+    raw.execute(
+        "CREATE TABLE keys (id TEXT PRIMARY KEY, hash BLOB NOT NULL UNIQUE, name TEXT NOT NULL, "
+        "role TEXT NOT NULL, created REAL NOT NULL, revoked REAL)"
+    )
+    raw.execute("INSERT INTO keys VALUES ('key_000000000000', x'00', 'n', 'staff', 1.0, NULL)")
+    raw.execute(f"PRAGMA application_id = {0x536C4774}")
+    raw.execute("PRAGMA user_version = 1")
+    raw.close()
+    path.chmod(0o600)
+    store = KeyStore(path)
+    assert [key.name for key in store.list()] == ["n"]
+    assert store.signals() == Signals()
+    store.close()

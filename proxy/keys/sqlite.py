@@ -1,0 +1,184 @@
+"""The state of one machine, in an SQLite file.
+
+May import: ``proxy.errors``, ``proxy.types`` and this room. The rule that must stay true: when the state
+cannot be read nobody is let in.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from proxy.keys.key import Key, NewKey, chosen, digest, looks_like_a_key, new_key
+from proxy.keys.sqlite_file import StateFile, number
+from proxy.keys.state import ALIVE_SECONDS, FORGOTTEN_SECONDS, Allowed, Signals, Worker, chosen_text
+from proxy.types import Caller
+
+FRESH_SECONDS = 0.5
+"""How long a key found valid is believed before the file is asked whether anything changed."""
+
+_BUSY_SECONDS = 5.0
+
+
+class KeyStore(StateFile):
+    """The state (``state.State``) in an SQLite file, shared by any number of threads and processes.
+
+    Raises ``ConfigError`` where the file cannot be opened, is no state file, or is a newer version's.
+    Open it after a fork, never before: SQLite connections do not survive one.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        fresh_seconds: float = FRESH_SECONDS,
+        busy_seconds: float = _BUSY_SECONDS,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._fresh_seconds = fresh_seconds
+        self._now = now
+        self._callers: Mapping[bytes, Caller] = {}
+        self._fresh_until = 0.0
+        self._seen = -1
+        super().__init__(path, busy_seconds)
+
+    @property
+    def where(self) -> str:
+        return str(self._path)
+
+    @property
+    def stale_seconds(self) -> float:
+        return 0.0  # it is read anew, or nobody is let in
+
+    def check(self) -> None:
+        self.list()
+
+    def create(self, role: str, name: str = "") -> NewKey:
+        """Make a key for a role. The name (at most 100 characters) is for people, and may be empty."""
+        made = new_key(role, name, self._now())
+        with self._write():
+            self._db.execute(
+                "INSERT INTO keys (id, hash, name, role, created) VALUES (?, ?, ?, ?, ?)",
+                (made.key.id, digest(made.secret), name, role, made.key.created),
+            )
+        return made
+
+    def list(self) -> Sequence[Key]:
+        """All keys, revoked ones too, oldest first."""
+        with self._lock, self._faults():
+            self._follow()
+            rows = self._db.execute(
+                "SELECT id, name, role, created, revoked FROM keys ORDER BY created, rowid"
+            )
+            return tuple(Key(*row) for row in rows)
+
+    def revoke(self, which: str) -> Key:
+        """Revoke the one active key that has this id, this name, or an id that begins so.
+
+        Raises ``ConfigError`` where there is none or more than one.
+        """
+        with self._write():
+            rows = self._db.execute(
+                "SELECT id, name, role, created, revoked FROM keys ORDER BY created, rowid"
+            )
+            key = chosen(which, [Key(*row) for row in rows])
+            revoked = self._now()
+            self._db.execute("UPDATE keys SET revoked = ? WHERE id = ?", (revoked, key.id))
+        return Key(key.id, key.name, key.role, key.created, revoked)
+
+    def authenticate(self, presented: str) -> Caller | None:
+        """The caller of an active key, or None. Raises ``ConfigError`` where the state is unreadable.
+
+        The key is never compared: its sha256 is looked up, in memory. The time this takes tells nothing
+        about any key, as nobody can choose a key by its hash. A revocation by this store acts at once,
+        one by another process after ``fresh_seconds``.
+        """
+        if not looks_like_a_key(presented):
+            return None
+        if time.monotonic() >= self._fresh_until:
+            self._refresh()
+        return self._callers.get(digest(presented))
+
+    # --- what else is shared
+
+    def allow(self, text: Allowed) -> None:
+        """Add an allowed text."""
+        row = (text.id, text.name, text.created, text.index_key, text.hashes, text.about)
+        with self._write():
+            self._db.execute("INSERT INTO allowed VALUES (?, ?, ?, ?, ?, ?)", row)
+            self._signal("allowed")
+
+    def allowed(self) -> Sequence[Allowed]:
+        """Every allowed text, oldest first."""
+        with self._lock, self._faults():
+            self._follow()
+            return tuple(Allowed(*row) for row in self._db.execute(_ALLOWED))
+
+    def disallow(self, which: str) -> Allowed:
+        """Take an allowed text away again. Raises ConfigError where not exactly one is meant."""
+        with self._write():
+            text = chosen_text(which, [Allowed(*row) for row in self._db.execute(_ALLOWED)])
+            self._db.execute("DELETE FROM allowed WHERE id = ?", (text.id,))
+            self._signal("allowed")
+        return text
+
+    def ask_to_reload(self) -> int:
+        with self._write():
+            self._signal("reload")
+            rows = self._db.execute("SELECT number FROM signals WHERE name = 'reload'")
+            return int(rows.fetchone()[0])
+
+    def signals(self) -> Signals:
+        with self._lock, self._faults():
+            self._follow()
+            return Signals(**dict(self._db.execute("SELECT name, number FROM signals")))
+
+    def report(self, worker: Worker) -> None:
+        with self._write():
+            self._db.execute(
+                "INSERT OR REPLACE INTO workers VALUES (?, ?, ?)", (worker.id, worker.seen, worker.to_json())
+            )
+            self._db.execute("DELETE FROM workers WHERE seen < ?", (self._now() - FORGOTTEN_SECONDS,))
+
+    def workers(self) -> Sequence[Worker]:
+        with self._lock, self._faults():
+            self._follow()
+            since = self._now() - ALIVE_SECONDS
+            rows = self._db.execute("SELECT told FROM workers WHERE seen >= ? ORDER BY id", (since,))
+            return tuple(Worker.from_json(row[0]) for row in rows)
+
+    def gone(self, worker: str) -> None:
+        with self._write():
+            self._db.execute("DELETE FROM workers WHERE id = ?", (worker,))
+
+    # --- the inside
+
+    def _signal(self, name: str) -> None:
+        self._db.execute(
+            "INSERT INTO signals VALUES (?, 1) ON CONFLICT (name) DO UPDATE SET number = number + 1", (name,)
+        )
+
+    def _forget(self) -> None:
+        self._callers = {}
+        self._seen = -1  # put back unchanged, it is to be read again
+        self._fresh_until = 0.0
+
+    def _refresh(self) -> None:
+        with self._lock, self._faults():
+            if time.monotonic() < self._fresh_until:
+                return  # another thread has just done it
+            self._follow()
+            if number(self._db, "data_version") != self._seen:
+                self._read()
+            self._fresh_until = time.monotonic() + self._fresh_seconds
+
+    def _read(self) -> None:
+        """Read the active keys. Where that fails, nothing is believed to have been read."""
+        seen = number(self._db, "data_version")  # first, so that a change made meanwhile is seen next time
+        rows = self._db.execute("SELECT hash, id, role FROM keys WHERE revoked IS NULL")
+        self._callers = {bytes(row[0]): Caller(row[1], row[2]) for row in rows}
+        self._seen = seen
+
+
+_ALLOWED = "SELECT id, name, created, index_key, hashes, about FROM allowed ORDER BY created, rowid"
