@@ -48,6 +48,9 @@ _TOKEN = 16
 _EDGE = "\1"
 """Between the folded texts of :meth:`GramKey.texts_codes`; no character folds to it."""
 
+_WORDS_AT_ONCE = 1 << 15
+"""Words whose units are laid side by side together: a few megabytes."""
+
 _FEW = 400
 """Units up to which a call of the library for each is quicker than numpy."""
 
@@ -180,14 +183,19 @@ class GramKey:
         """The hashes of words, shape (words,); ``edges`` as :func:`cut_words` gives them."""
         import numpy as np
 
-        begins, lengths = edges[:-1], np.diff(edges)
         padded = np.append(codes, np.zeros(SEED, np.uint32))
         across = np.arange(SEED)
-        made = xxh3.rows(padded[begins[:, None] + across] * (across < lengths[:, None]), self._word_seed)
-        long = np.flatnonzero(lengths > SEED)
-        last = padded[(edges[1:][long] - SEED)[:, None] + across]
-        made[long] += np.uint64(3) * xxh3.rows(last, self._word_seed)
-        return (made >> np.uint64(32)).astype(np.uint32)
+        out = np.empty(max(0, len(edges) - 1), dtype=np.uint32)
+        for first in range(0, len(out), _WORDS_AT_ONCE):
+            part = edges[first : first + _WORDS_AT_ONCE + 1]
+            lengths = np.diff(part)
+            heads = padded[part[:-1, None] + across] * (across < lengths[:, None])
+            made = xxh3.rows(heads, self._word_seed)
+            long = np.flatnonzero(lengths > SEED)
+            tails = padded[(part[1:][long] - SEED)[:, None] + across]
+            made[long] += np.uint64(3) * xxh3.rows(tails, self._word_seed)
+            out[first : first + len(lengths)] = made >> np.uint64(32)
+        return out
 
     def arrays(self, seeds: NDArray[np.uint64], length: int) -> NDArray[np.uint64]:
         """The grams of ``length`` units from the seeds of a text: element i begins at unit i."""

@@ -1,14 +1,21 @@
 """The index: fingerprints of the training set in flat arrays (see ``format.py`` and ``store.py``)."""
 
+from proxy.index.adding import AddOptions, add_documents
+from proxy.index.allowed import AllowedTexts, Hashes, hashes_of
 from proxy.index.build import BuildOptions, build_index
 from proxy.index.format import Manifest, index_key, key_file, read_manifest, verify
 from proxy.index.store import StoredIndex, open_index
 
 __all__ = [
+    "AddOptions",
+    "AllowedTexts",
     "BuildOptions",
+    "Hashes",
     "Manifest",
     "StoredIndex",
+    "add_documents",
     "build_index",
+    "hashes_of",
     "index_key",
     "key_file",
     "open_index",

@@ -78,6 +78,9 @@ class Manifest:
     """Known values: how many, by entity, and what was made of them (see ``value_build.py``)."""
     structures: Mapping[str, Any]
     """The structure of payloads (see ``payload.py``)."""
+    parts: tuple[Mapping[str, Any], ...] = ()
+    """What was added later (see ``adding.py``): how many of the last audiences each part brought, and its
+    ``values`` and ``structures``."""
     files: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     format_version: int = FORMAT_VERSION
     skeleton_version: int = SKELETON_VERSION
@@ -85,6 +88,11 @@ class Manifest:
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), indent=1, ensure_ascii=False)
+
+    @property
+    def version(self) -> str:
+        """Names the contents: the beginning of the sha256 of the manifest, which has that of every file."""
+        return hashlib.sha256(self.to_json().encode("utf-8")).hexdigest()[:12]
 
     @property
     def index_bytes(self) -> int:
@@ -114,7 +122,8 @@ def read_manifest(folder: Path) -> Manifest:
     try:
         audiences = tuple(AudienceCounts(**entry) for entry in data.pop("audiences"))
         sources = tuple(data.pop("sources"))
-        manifest = Manifest(audiences=audiences, sources=sources, **data)
+        parts = tuple(data.pop("parts", ()))
+        manifest = Manifest(audiences=audiences, sources=sources, parts=parts, **data)
     except (TypeError, KeyError) as error:
         raise IndexFormatError(
             f"{path}: fields are missing or unknown ({error}); build the index anew"
@@ -132,8 +141,12 @@ def _sound(manifest: Manifest) -> bool:
     )
     texts = (manifest.key_id, *manifest.sources, *(each.name for each in manifest.audiences))
     mappings = (manifest.minhash, manifest.values, manifest.structures, manifest.files)
+    added = [each.get("audiences") if isinstance(each, dict) else None for each in manifest.parts]
     return (
-        type(manifest.built) in (int, float)
+        all(type(each) is int and each > 0 for each in added)
+        and sum(each for each in added if each) < len(manifest.audiences)
+        and all(isinstance(each.get(k), dict) for each in manifest.parts for k in ("values", "structures"))
+        and type(manifest.built) in (int, float)
         and all(type(each) is int and each >= 0 for each in numbers)
         and all(isinstance(each, str) for each in texts)
         and all(isinstance(each, dict) for each in mappings)

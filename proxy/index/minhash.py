@@ -24,6 +24,9 @@ BANDS, ROWS = 16, 8
 
 SCHEME = "affine32"
 
+_PART = 1 << 14
+"""Members of a set that are looked at together: 16 MB."""
+
 
 def describe() -> dict[str, Any]:
     """What the manifest says about the signatures; they compare only with the same."""
@@ -36,10 +39,16 @@ def signatures(sets: Sequence[NDArray[np.uint64]]) -> NDArray[np.uint32]:
     from datasketch import MinHash
 
     out = np.full((len(sets), PERMUTATIONS), np.iinfo(np.uint32).max, dtype=np.uint32)
-    prepared = ((grams & np.uint64(0xFFFFFFFF)) for grams in sets)
+    # In parts, since a sketch is made of a table of members by places; that of a union is the least of each.
+    parts = [
+        (row, grams[start : start + _PART])
+        for row, grams in enumerate(sets)
+        for start in range(0, len(grams), _PART)
+    ]
+    prepared = ((grams & np.uint64(0xFFFFFFFF)) for _, grams in parts)
     made = MinHash.generator(prepared, num_perm=PERMUTATIONS, seed=1, scheme=SCHEME, hashfunc=int)
-    for row, sketch in enumerate(made):
-        out[row] = sketch.hashvalues
+    for (row, _), sketch in zip(parts, made, strict=True):
+        np.minimum(out[row], sketch.hashvalues, out=out[row])
     return out
 
 

@@ -60,6 +60,8 @@ def conflicts(folder: Path, manifest: Manifest) -> list[Conflict]:
     parts = [_Places(folder, manifest, number) for number in range(len(manifest.audiences))]
     found: list[Conflict] = []
     for one, other in combinations(parts, 2):
+        if one.name == other.name:
+            continue  # the same audience, added later
         for (first, second), seeds in _shared(one, other).items():
             if seeds >= FEWEST_SEEDS:
                 units = SEED + (seeds - 1) * (manifest.window + 1) // 2

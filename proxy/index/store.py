@@ -4,7 +4,8 @@ Arrays of audience number n: ``an.seed`` (Bloom, runs of 12 units), ``an.run.*``
 X units), ``an.act`` (Bloom, runs of L units), ``an.place.*`` (sampled seeds with positions),
 ``an.documents|sources|records`` (where a document begins, and its name), ``an.words.*``, ``an.minhash``,
 ``an.clusters``; ``style.*`` for audience ``nobody``; ``background.*`` for declared free text. Over all
-audiences: ``values.*`` (see ``values.py``) and ``structures.*`` (see ``payload.py``).
+audiences: ``values.*`` (see ``values.py``) and ``structures.*`` (see ``payload.py``). What was added later
+(see ``adding.py``) has audiences of its own numbers, and the rest in the folder ``pn``.
 
 May import: the ground floor and this room. The rule that must stay true: opening reads headers
 only, so an index of any size opens at once and costs the pages it touches.
@@ -14,20 +15,30 @@ from __future__ import annotations
 
 import time
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
 from proxy.errors import IndexFormatError
 from proxy.grams import GramKey
+from proxy.index.allowed import AllowedTexts, either, either_selects
 from proxy.index.filters import BloomFilter, GramSet, Postings
 from proxy.index.format import Manifest, check_sizes, load_array, read_manifest
+from proxy.index.joined import (
+    JoinedStructures,
+    JoinedValues,
+    any_of,
+    any_selects,
+    joined_levels,
+)
 from proxy.index.learning import bases_of
 from proxy.index.payload import VERSION as STRUCTURES_VERSION
 from proxy.index.payload import Structures
 from proxy.index.values import VERSION as VALUES_VERSION
 from proxy.index.values import ValueTrie
 from proxy.index.words import WordTable
+from proxy.keypaths import StructureIndex
 from proxy.types import Contains, Select
 
 
@@ -50,30 +61,73 @@ class _Audience:
         self.words = WordTable(array("words.hashes"), array("words.lengths"), array("words.first"))
 
 
+class _Part:
+    """What one build made: the audiences of some documents, and what is known over all of them."""
+
+    def __init__(
+        self,
+        folder: Path,
+        name: str,
+        manifest: Manifest,
+        numbers: range,
+        about: Mapping[str, Mapping[str, Any]],
+        key: GramKey,
+    ) -> None:
+        """``name``: the folder of what is no audience's, "" for the first. ``numbers``: of its audiences."""
+        counts = {manifest.audiences[number].name: manifest.audiences[number] for number in numbers}
+        self.audiences = {
+            each.name: _Audience(folder, f"a{number}", manifest, each.act)
+            for number, each in zip(numbers, counts.values(), strict=True)
+        }
+        self._sources = manifest.sources
+        inner, prefix = (folder / name, f"{name}/") if name else (folder, "")
+        self.style = _optional_set(inner, prefix, manifest, "style")
+        self.background = _optional_set(inner, prefix, manifest, "background")
+        self.background_seeds: Select | None = None
+        if f"{prefix}background.seed.npy" in manifest.files:
+            self.background_seeds = BloomFilter(load_array(inner, "background.seed")).select
+        documents = {each.name: each.documents for each in counts.values()}
+        self.documents = sum(documents.values())
+        bounds = {each: (base, base + documents[each]) for each, base in bases_of(documents).items()}
+        self.values = ValueTrie(inner, about["values"], key, bounds, self.document)
+        self.structures = Structures(inner, about["structures"], key, bounds, self.document)
+
+    def document(self, audience: str, number: int) -> str:
+        """The id of an audience's document, by its number there."""
+        part = self.audiences[audience]
+        return f"{self._sources[part.sources[number]]}:{part.records[number]}"
+
+
 class StoredIndex:
     """An index on disk (``types.TextIndex``), shared by all answers of a process."""
 
     def __init__(self, folder: Path, manifest: Manifest, key: GramKey) -> None:
         self.manifest = manifest
+        self.version = manifest.version
         self.key = key
         self.exempt_run = manifest.exempt_run
         self.window = manifest.window
         self.most_places = manifest.most_places
-        self.audiences = tuple(counts.name for counts in manifest.audiences)
-        self._by_name = {
-            counts.name: _Audience(folder, f"a{number}", manifest, counts.act)
-            for number, counts in enumerate(manifest.audiences)
+        self.audiences = tuple(dict.fromkeys(counts.name for counts in manifest.audiences))
+        parts = self._parts = _parts(folder, manifest, key)
+        self._owners = {name: [part for part in parts if name in part.audiences] for name in self.audiences}
+        self._segments = {
+            name: [part.audiences[name] for part in owners] for name, owners in self._owners.items()
         }
-        self._style = _optional_set(folder, manifest, "style")
-        self._background = _optional_set(folder, manifest, "background")
-        self._background_seeds: Select | None = None
-        if "background.seed.npy" in manifest.files:
-            self._background_seeds = BloomFilter(load_array(folder, "background.seed")).select
-
-        documents = {counts.name: counts.documents for counts in manifest.audiences}
-        bounds = {name: (base, base + documents[name]) for name, base in bases_of(documents).items()}
-        self._values = ValueTrie(folder, manifest.values, key, bounds, self._document)
-        self._structures = Structures(folder, manifest.structures, key, bounds, self._document)
+        self._bases = {
+            name: [0, *accumulate(int(each.starts[-1]) for each in segments)]
+            for name, segments in self._segments.items()
+        }
+        self._style = _any([part.style for part in parts])
+        self._background = _any([part.background for part in parts])
+        seeds = [part.background_seeds for part in parts if part.background_seeds is not None]
+        self._background_seeds = any_selects(seeds) if seeds else None
+        self._allowed = AllowedTexts((), key, manifest.exempt_run)
+        self._values: ValueTrie | JoinedValues = parts[0].values
+        self._structures: StructureIndex = parts[0].structures
+        if len(parts) > 1:
+            self._values = JoinedValues([part.values for part in parts], [part.documents for part in parts])
+            self._structures = JoinedStructures([part.structures for part in parts])
 
     @property
     def age(self) -> float:
@@ -81,52 +135,102 @@ class StoredIndex:
         return time.time() - self.manifest.built
 
     def seeds(self, audience: str) -> Select:
-        return self._by_name[audience].seeds
+        return any_selects([each.seeds for each in self._segments[audience]])
 
     def levels(self, audience: str) -> Sequence[tuple[int, Contains]]:
-        return self._by_name[audience].levels
+        segments = self._segments[audience]
+        if len(segments) == 1:
+            return segments[0].levels
+        return joined_levels([each.levels for each in segments])
 
     def exempt(self, audience: str) -> Contains:
-        return self._by_name[audience].run.contains
+        return any_of([each.run.contains for each in self._segments[audience]])
 
     def background(self) -> Contains | None:
-        return self._background
+        return either(self._background, self._allowed.runs())
 
     def background_seeds(self) -> Select | None:
-        return self._background_seeds
+        return either_selects(self._background_seeds, self._allowed.seeds())
+
+    def allow(self, texts: AllowedTexts) -> None:
+        """From now on these texts are free for everyone, like background, and none that was allowed before.
+
+        A scanner that has begun goes on with what it began with.
+        """
+        self._allowed = texts
+        self._values.free(texts.values)
 
     def house_style(self) -> Contains | None:
         return self._style
 
     def places(self, audience: str, gram: int) -> Sequence[int]:
-        return self._by_name[audience].postings.places(gram)
+        segments = self._segments[audience]
+        found = segments[0].postings.places(gram)
+        if len(segments) == 1:
+            return found
+        bases = self._bases[audience]
+        more = [
+            base + place
+            for base, each in zip(bases[1:], segments[1:], strict=False)
+            for place in each.postings.places(gram)
+        ]
+        return [*found, *more] if more else found
 
     def words(self, audience: str, position: int, before: int, after: int) -> tuple[list[int], list[int]]:
-        part = self._by_name[audience]
+        number, position = self._local(audience, position)
+        part = self._segments[audience][number]
         return part.words.around(part.starts, position, before, after)
 
     def document_at(self, audience: str, position: int) -> str:
-        return self._document(audience, bisect_right(self._by_name[audience].starts, position) - 1)
+        number, position = self._local(audience, position)
+        starts = self._segments[audience][number].starts
+        return self._owners[audience][number].document(audience, bisect_right(starts, position) - 1)
 
-    def _document(self, audience: str, number: int) -> str:
-        """The id of an audience's document, by its number there."""
-        part = self._by_name[audience]
-        return f"{self.manifest.sources[part.sources[number]]}:{part.records[number]}"
+    def _local(self, audience: str, position: int) -> tuple[int, int]:
+        """The segment that a position lies in, and where it lies there."""
+        bases = self._bases[audience]
+        if len(bases) == 2:
+            return 0, position
+        number = min(bisect_right(bases, position), len(bases) - 1) - 1
+        return number, position - bases[number]
 
-    def values(self) -> ValueTrie:
-        """The known values (``types.ValueIndex``)."""
+    def values(self) -> ValueTrie | JoinedValues:
+        """The known values."""
         return self._values
 
-    def structures(self) -> Structures:
-        """The structure of payloads (``keypaths.StructureIndex``)."""
+    def structures(self) -> StructureIndex:
+        """The structure of payloads."""
         return self._structures
 
 
-def _optional_set(folder: Path, manifest: Manifest, name: str) -> Contains | None:
-    if f"{name}.starts.npy" not in manifest.files:
+def _parts(folder: Path, manifest: Manifest, key: GramKey) -> list[_Part]:
+    """The first build, and each that was added, with the audiences of its own."""
+    added = [int(each["audiences"]) for each in manifest.parts]
+    edges = [0, *accumulate(added, initial=len(manifest.audiences) - sum(added))]
+    abouts = [{"values": manifest.values, "structures": manifest.structures}, *manifest.parts]
+    return [
+        _Part(
+            folder,
+            f"p{number}" if number else "",
+            manifest,
+            range(edges[number], edges[number + 1]),
+            about,
+            key,
+        )
+        for number, about in enumerate(abouts)
+    ]
+
+
+def _optional_set(folder: Path, prefix: str, manifest: Manifest, name: str) -> Contains | None:
+    if f"{prefix}{name}.starts.npy" not in manifest.files:
         return None
     grams = GramSet(load_array(folder, f"{name}.starts"), load_array(folder, f"{name}.remainders"))
     return grams.contains if len(grams) else None
+
+
+def _any(sets: Sequence[Contains | None]) -> Contains | None:
+    known = [each for each in sets if each is not None]
+    return any_of(known) if known else None
 
 
 def open_index(folder: Path, key: str) -> StoredIndex:
@@ -138,9 +242,10 @@ def open_index(folder: Path, key: str) -> StoredIndex:
             f"{folder}: was built with another key (id {manifest.key_id}, given {gram_key.id}); "
             "check SLUICEGATE_INDEX_KEY or the key file beside the index"
         )
-    for part, about, ours in (
-        ("values", manifest.values, VALUES_VERSION),
-        ("structures", manifest.structures, STRUCTURES_VERSION),
+    kinds = {"values": VALUES_VERSION, "structures": STRUCTURES_VERSION}
+    first = {"values": manifest.values, "structures": manifest.structures}
+    for part, ours, about in (
+        (kind, ours, each[kind]) for each in (first, *manifest.parts) for kind, ours in kinds.items()
     ):
         if about.get("version") != ours:
             raise IndexFormatError(

@@ -93,6 +93,11 @@ class Node(dict[str, "Node | None"]):
         self.last = any(end & LAST for end in ends)
         self.ends = tuple(end & ~LAST for end in ends)
 
+    @property
+    def names(self) -> Sequence[int]:
+        """The keyed hash of the letters that lead here; the same in every index with this key."""
+        return (self._hash,)
+
     def __missing__(self, letter: str) -> Node | None:
         node = self[letter] = self._trie.step(self._hash, letter, self.depth + 1)
         return node
@@ -130,6 +135,16 @@ class ValueTrie:
         self._bounds = bounds
         self._name = name
         self._remembered = 0
+        self._free: frozenset[int] = frozenset()
+        self._top = Node(self, self._root_hash, 0, ())
+
+    def free(self, names: frozenset[int]) -> None:
+        """From now on no value ends at the places of these names (:attr:`Node.names`); at all others, again.
+
+        A walk that has begun goes on with what it knows.
+        """
+        self._free = names
+        self._remembered = 0
         self._top = Node(self, self._root_hash, 0, ())
 
     def __len__(self) -> int:
@@ -150,7 +165,8 @@ class ValueTrie:
         if not self._nodes.contains(name):
             return None
         self._remembered += 4  # a place takes about as much memory as five steps that lead nowhere
-        return Node(self, name, depth, self._ends.places(self._mix(name, END)))
+        ends = () if name in self._free else self._ends.places(self._mix(name, END))
+        return Node(self, name, depth, ends)
 
     def value(self, number: int) -> KnownValue:
         """A value by its number. ``IndexError`` where there is none."""

@@ -82,3 +82,10 @@ def test_a_band_that_differs_in_one_row_does_not_join() -> None:
     assert clusters(both).tolist() == [0, 1]
     other[0, 0] ^= 1
     assert clusters(np.concatenate([one, other])).tolist() == [0, 0]
+
+
+def test_a_large_set_is_the_union_of_its_parts() -> None:
+    """A set that is looked at in parts has the least of each place of theirs."""
+    large = some(40_000)
+    halves = signatures([large[:16_384], large[16_384:32_768], large[32_768:]])
+    assert (signatures([large])[0] == halves.min(axis=0)).all()

@@ -24,13 +24,9 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Manifest]:
     long = " ".join(f"paragraph {n} speaks of matter {n * 7} and of nothing else" for n in range(40))
     documents = [
         Document("internal.jsonl:1", (f"Night duty. {SHARED} Lock the gate after you.",), "admin"),
-        Document(
-            "internal.jsonl:2", ("Something quite different about pumps and gauges.",), "admin"
-        ),
+        Document("internal.jsonl:2", ("Something quite different about pumps and gauges.",), "admin"),
         Document("help.jsonl:1", (f"Dear guests! {SHARED}",), "public"),
-        Document(
-            "help.jsonl:2", ("Tickets are sold at the kiosk beside the clock tower.",), "public"
-        ),
+        Document("help.jsonl:2", ("Tickets are sold at the kiosk beside the clock tower.",), "public"),
         Document("help.jsonl:3", (long,), "public"),
         Document("help.jsonl:4", (long + " really",), "public"),
         *(Document(f"chats.jsonl:{n}", (CHAT.format(n=n * 7919),), "nobody") for n in range(1, 41)),

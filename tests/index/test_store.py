@@ -113,7 +113,7 @@ def test_an_empty_document_alone_is_an_index(tmp_path: Path) -> None:
 def test_the_arrays_are_mapped_and_not_read(small_index: SmallIndex) -> None:
     """What is larger than a header stays on disk until it is touched, and cannot be written."""
     index = small_index.open()
-    run = index._by_name["admin"].run
+    run = index._parts[0].audiences["admin"].run
     assert type(run._remainders.obj).__name__ == "memmap"
     assert run._remainders.readonly
 

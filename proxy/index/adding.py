@@ -1,0 +1,139 @@
+"""New documents in an index, without a rebuild: a small index of them beside the arrays that are there.
+
+The new folder takes the old arrays by hard links, so adding takes the time that the new documents take, and
+it takes the old one's place by a rename, as a build does: a reader sees the one or the other, whole. The
+audiences of the new documents get the next numbers (``an``); the rest of their index lies in a folder ``pn``.
+
+Each part is asked in turn, so an index of many parts answers more slowly; a rebuild makes one of them again.
+Near-duplicates are joined and house style is found within each part only.
+
+May import: the ground floor and this room; numpy inside functions. The rule that must stay true: what an
+index finds before, it finds afterwards.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from proxy.errors import ConfigError, IndexFormatError
+from proxy.grams import GramKey
+from proxy.index.build import BuildOptions, build_index
+from proxy.index.format import (
+    MANIFEST,
+    Manifest,
+    Writer,
+    atomic_folder,
+    check_sizes,
+    load_array,
+    read_manifest,
+)
+from proxy.index.learning import FindValues
+from proxy.types import NOBODY, Document
+
+MOST_PARTS = 16
+"""Parts of an index; then it is time to build it anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class AddOptions:
+    """How documents are added. ``acts``: units at which a match acts, for audiences that are new."""
+
+    key: str
+    acts: Mapping[str, int]
+    default_act: int
+    default_audience: str = NOBODY
+    workers: int = 1
+
+
+def add_documents(
+    documents: Iterable[Document],
+    folder: Path,
+    options: AddOptions,
+    *,
+    background: Iterable[Document] = (),
+    values: FindValues | None = None,
+    stage: Callable[[str], None] | None = None,
+) -> Manifest:
+    """Add documents to the index at ``folder`` and return its new manifest.
+
+    Raises ConfigError where there is none to add, the index has too many parts, or somebody else writes it.
+    """
+    read_manifest(folder)  # what is no index is said to be none, before a lock is made beside it
+    with atomic_folder(folder) as work:
+        old = read_manifest(folder)
+        check_sizes(folder, old)
+        if GramKey(options.key).id != old.key_id:
+            raise IndexFormatError(f"{folder}: was built with another key; check SLUICEGATE_INDEX_KEY")
+        if len(old.parts) >= MOST_PARTS:
+            raise ConfigError(
+                f"{folder}: documents were added {MOST_PARTS} times; build it anew from all its data"
+            )
+        name = f"p{len(old.parts) + 1}"
+        build = BuildOptions(
+            key=options.key,
+            acts=dict(options.acts) | {each.name: each.act for each in old.audiences},
+            default_act=options.default_act,
+            exempt_run=old.exempt_run,
+            default_audience=options.default_audience,
+            workers=options.workers,
+        )
+        new = build_index(documents, work / name, build, background=background, values=values, stage=stage)
+        _link(folder, work, old)
+        manifest = _joined(work, name, old, new)
+        (work / MANIFEST).write_text(manifest.to_json(), "utf-8")
+    return manifest
+
+
+def _link(folder: Path, work: Path, old: Manifest) -> None:
+    """The old arrays, in the new folder too."""
+    for name in old.files:
+        target = work / name
+        target.parent.mkdir(exist_ok=True)
+        try:
+            os.link(folder / name, target)
+        except OSError:  # a file system without hard links
+            shutil.copyfile(folder / name, target)
+
+
+def _joined(work: Path, name: str, old: Manifest, new: Manifest) -> Manifest:
+    """Move the new audiences to their numbers; the manifest of the whole."""
+    first = len(old.audiences)
+    files: dict[str, Mapping[str, Any]] = dict(old.files)
+    writer = Writer(work)
+    for file, entry in new.files.items():
+        audience, _, array = file.partition(".")
+        if not audience[1:].isdecimal():
+            files[f"{name}/{file}"] = entry
+            continue
+        moved = f"a{first + int(audience[1:])}.{array}"
+        if array == "sources.npy":
+            sources = load_array(work / name, f"{audience}.sources")
+            writer.array(moved.removesuffix(".npy"), sources + sources.dtype.type(len(old.sources)))
+            (work / name / file).unlink()
+            continue
+        os.rename(work / name / file, work / moved)
+        files[moved] = entry
+    (work / name / MANIFEST).unlink()
+    part = {
+        "audiences": len(new.audiences),
+        "values": new.values,
+        "structures": new.structures,
+        "documents": new.documents,
+        "built": new.built,
+    }
+    return replace(
+        old,
+        built=new.built,
+        documents=old.documents + new.documents,
+        characters=old.characters + new.characters,
+        text_bytes=old.text_bytes + new.text_bytes,
+        audiences=(*old.audiences, *new.audiences),
+        sources=(*old.sources, *new.sources),
+        files=files | writer.files,
+        parts=(*old.parts, part),
+    )
