@@ -10,7 +10,7 @@ WORKDIR /src
 # Dependencies first: this layer is built again only when pyproject.toml changes.
 COPY pyproject.toml ./
 RUN python -m venv /opt/sluicegate \
- && python -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['dependencies'], sep='\n')" \
+ && python -c "import tomllib; p = tomllib.load(open('pyproject.toml', 'rb'))['project']; o = p['optional-dependencies']; print(*p['dependencies'], *o['redis'], *o['otel'], sep='\n')" \
       > /requirements.txt \
  && /opt/sluicegate/bin/pip install -r /requirements.txt
 COPY README.md LICENSE NOTICE ./

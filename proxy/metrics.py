@@ -16,7 +16,7 @@ The folder must be empty when the server starts; ``worker_ended`` is called for 
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import product
 from typing import Any, Literal
@@ -29,7 +29,21 @@ from proxy.types import Action, Decision
 
 OTHER = "other"
 
-ENDPOINTS = ("/v1/chat/completions", "/v1/completions", "/v1/responses", "/v1/embeddings", "/v1/models")
+ENDPOINTS = (
+    "/v1/chat/completions",
+    "/v1/completions",
+    "/v1/responses",
+    "/v1/embeddings",
+    "/v1/models",
+    "/v1/guard",
+)
+OPERATIONS = {
+    "/v1/chat/completions": "chat",
+    "/v1/completions": "text_completion",
+    "/v1/responses": "generate_content",
+}
+"""What OpenTelemetry calls them (semantic conventions for generative AI, gen_ai.operation.name)."""
+
 OUTCOMES = (
     "passed",  # delivered as it came
     "redacted",  # delivered with masks
@@ -59,13 +73,17 @@ MODES = ("enforce", "observe")
 UNSCANNABLE = ("field", "chunk", "logprobs", "audio", "image", "encrypted")
 """What was dropped from an answer because no scanner can read it."""
 
+RELOADED = ("policy", "index", "allowed")
+RESULTS = ("taken", "refused")
+"""What may be new while serving, and what becomes of it."""
+
 _HELD = (0, 1, 2, 4, 6, 8, 10, 12, 15, 20, 25, 32, 48, 64, 96, 128, 256, 512, 1024, 4096)
 _RATIO = (0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 _SHORT = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _FIRST = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 10, 30)
 _LONG = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92, 163.84)
 
-_Merge = Literal["livesum", "livemax"]
+_Merge = Literal["livesum", "livemax", "livemin"]
 
 
 class Metrics:
@@ -97,6 +115,12 @@ class Metrics:
         self._make()
         for where in FAULTS:  # so that an alert on an increase sees the first one too
             self._child(self._faults, where)
+        for labels in product(RELOADED, RESULTS):
+            self._child(self._reloads, *labels)
+        self._state_up.set(1)
+        self._state_seen.set_to_current_time()
+        self._upstream_up.set(1)
+        self._allowed.set(0)
         for what in UNSCANNABLE:
             self._child(self._unscannable, what)
         for family, labels in ((self._held, ("max", "mean")), (self._first, ("upstream", "delivered"))):
@@ -104,7 +128,11 @@ class Metrics:
                 self._child(family, label)
         self._child(self._build, version).set(1)
         self._in_force: tuple[str, str] | None = None
-        self.policy_loaded(*policy, roles=roles, rules=rules, observe=observe)
+        self._opened: str | None = None
+        self._roles, self._rules = frozenset(roles), frozenset(rules)
+        self._announce()
+        if policy != ("", ""):
+            self.policy_loaded(*policy, roles=roles, rules=rules, observe=observe)
 
     def policy_loaded(
         self, name: str, version: str, *, roles: Iterable[str], rules: Iterable[str], observe: bool = False
@@ -120,13 +148,18 @@ class Metrics:
         self._observing.set(observe)
         self._roles |= frozenset(roles)
         self._rules |= frozenset(rules)
+        self._loaded.set_to_current_time()
         self._announce()
 
-    def index_opened(self, documents: int, size: int, built: float) -> None:
+    def index_opened(self, documents: int, size: int, built: float, version: str = "") -> None:
         """An index comes into force: its documents, its bytes, and when it was built (epoch seconds)."""
         self._documents.set(documents)
         self._bytes.set(size)
         self._built.set(built)
+        if self._opened is not None and self._opened != version:
+            self._child(self._index, self._opened).set(0)
+        self._opened = version
+        self._child(self._index, version).set(1)
 
     def record(
         self,
@@ -149,6 +182,10 @@ class Metrics:
             mode = "enforce" if verdict.enforced else "observe"
             self._child(self._verdicts, rule, verdict.action.name.lower(), mode).inc()
         self._request.observe(decision.seconds)
+        operation = OPERATIONS.get(decision.path)
+        if operation is not None and decision.received:
+            self._child(self._operation, operation).observe(decision.seconds)
+            self._observe(self._child(self._operation_first, operation), decision.first_upstream)
         if decision.received:
             self._child(self._held, "max").observe(decision.held_max)
         self._observe(self._child(self._held, "mean"), held_mean)
@@ -167,6 +204,36 @@ class Metrics:
     def unscannable(self, what: str, count: int = 1) -> None:
         """Parts of an answer were dropped because nothing can scan them."""
         self._child(self._unscannable, _closed(what, UNSCANNABLE)).inc(count)
+
+    def reloaded(self, what: str, result: str) -> None:
+        """Something new was taken or refused while serving."""
+        self._child(self._reloads, _closed(what, RELOADED), _closed(result, RESULTS)).inc()
+
+    def texts_allowed(self, number: int) -> None:
+        """So many texts of the operator's list are in force."""
+        self._allowed.set(number)
+
+    def keys_counted(self, by_role: Mapping[str, int]) -> None:
+        """Active keys by role."""
+        counted = dict.fromkeys((*self._roles, OTHER), 0)
+        for role, number in by_role.items():
+            counted[_closed(role, self._roles)] += number
+        for role, number in counted.items():
+            self._child(self._keys, role).set(number)
+
+    def state_seen(self, reached: bool) -> None:
+        """Whether the state answered just now."""
+        self._state_up.set(reached)
+        if reached:
+            self._state_seen.set_to_current_time()
+
+    def probed(self, documents: int) -> None:
+        """The most protected documents that the stopped answers of one key named lately."""
+        self._probed.set(documents)
+
+    def upstream_seen(self, reached: bool) -> None:
+        """Whether the model server answered just now."""
+        self._upstream_up.set(reached)
 
     @contextmanager
     def stream(self) -> Iterator[None]:
@@ -187,7 +254,8 @@ class Metrics:
 
     def names(self) -> tuple[str, ...]:
         """Every name as it stands in queries, without the suffixes of histograms; sorted."""
-        families = [each for each in self.registry.collect() if each.name.startswith("sluicegate_")]
+        ours = ("sluicegate_", "gen_ai_")
+        families = [each for each in self.registry.collect() if each.name.startswith(ours)]
         return tuple(sorted(f"{e.name}_total" if e.type == "counter" else e.name for e in families))
 
     # --- the inside
@@ -215,6 +283,36 @@ class Metrics:
         self._built = gauge("index_built_timestamp_seconds", "When the index was built.", "livemax")
         self._policy = gauge("policy_info", "1 for the policy in force.", "livemax", "version", "name")
         self._observing = gauge("policy_observing", "1 while the whole policy only observes.", "livemax")
+        self._loaded = gauge("policy_loaded_timestamp_seconds", "When the policy was read.", "livemin")
+        self._index = gauge("index_info", "1 for the index in force.", "livemax", "version")
+        self._reloads = counter("reloads", "What was new while serving.", "what", "result")
+        self._allowed = gauge("allowed_texts", "Texts of the operator's list in force.", "livemax")
+        self._keys = gauge("keys", "Active keys, by role.", "livemax", "role")
+        self._state_up = gauge("state_up", "1 while the state answers.", "livemin")
+        self._state_seen = gauge("state_seen_timestamp_seconds", "When the state last answered.", "livemin")
+        self._upstream_up = gauge("upstream_up", "1 while the model server answers.", "livemin")
+        self._probed = gauge(
+            "probed_documents",
+            "The most documents that stopped answers of one key named in an hour.",
+            "livemax",
+        )
+        self._operation = Histogram(
+            "gen_ai_server_request_duration_seconds",
+            "Time of a request from end to end, as OpenTelemetry names it.",
+            ("gen_ai_operation_name",),
+            registry=self.registry,
+            buckets=_LONG,
+        )
+        self._operation_first = Histogram(
+            "gen_ai_server_time_to_first_token_seconds",
+            "Time to the model's first text, as OpenTelemetry names it.",
+            ("gen_ai_operation_name",),
+            registry=self.registry,
+            buckets=_FIRST,
+        )
+        for operation in sorted({*OPERATIONS.values()}):
+            self._child(self._operation, operation)
+            self._child(self._operation_first, operation)
         self._build = gauge("build_info", "The program's version.", "livemax", "version")
 
     def _announce(self) -> None:
@@ -225,6 +323,8 @@ class Metrics:
                 self._child(self._requests, endpoint, role, outcome)
         for labels in product(self._rules, ACTIONS, MODES):
             self._child(self._verdicts, *labels)
+        for role in (*self._roles, OTHER):
+            self._child(self._keys, role)
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(f"sluicegate_{name}", text, labels, registry=self.registry)

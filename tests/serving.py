@@ -67,8 +67,9 @@ class Served:
         return 0.0
 
     def trail(self) -> list[dict[str, Any]]:
-        """The lines of the decision trail."""
-        return [orjson.loads(line) for line in self.house.settings.trail_path.read_bytes().splitlines()]
+        """The decisions in the trail."""
+        lines = [orjson.loads(line) for line in self.house.settings.trail_path.read_bytes().splitlines()]
+        return [line for line in lines if line["kind"] == "decision"]
 
 
 class Streamed:
@@ -108,6 +109,7 @@ def serving(
     *,
     policy: Path | None = None,
     upstream: str | None = None,
+    environment: Mapping[str, str] | None = None,
     **settings: Any,
 ) -> Iterator[Served]:
     """The server with its state in ``folder``; ``upstream``: another base URL than the scripted model's."""
@@ -123,7 +125,8 @@ def serving(
                 policy=policy,
                 **settings,
             )
-            house = open_house(where, {**index.environment, "SLUICEGATE_UPSTREAM_KEY": UPSTREAM_KEY})
+            given = {**index.environment, "SLUICEGATE_UPSTREAM_KEY": UPSTREAM_KEY, **(environment or {})}
+            house = open_house(where, given)
             with open_port("127.0.0.1", 0) as listener:
                 config = uvicorn.Config(create_app(house), log_level="critical", access_log=False)
                 server = uvicorn.Server(config)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -51,6 +52,9 @@ def value(metrics: Metrics, name: str, /, **labels: str) -> float | None:
 def test_the_names() -> None:
     """The names are a contract with dashboards and alerts."""
     assert made().names() == (
+        "gen_ai_server_request_duration_seconds",
+        "gen_ai_server_time_to_first_token_seconds",
+        "sluicegate_allowed_texts",
         "sluicegate_build_info",
         "sluicegate_drift_ratio",
         "sluicegate_faults_total",
@@ -62,12 +66,20 @@ def test_the_names() -> None:
         "sluicegate_index_built_timestamp_seconds",
         "sluicegate_index_bytes",
         "sluicegate_index_documents",
+        "sluicegate_index_info",
+        "sluicegate_keys",
         "sluicegate_policy_info",
+        "sluicegate_policy_loaded_timestamp_seconds",
         "sluicegate_policy_observing",
+        "sluicegate_probed_documents",
+        "sluicegate_reloads_total",
         "sluicegate_request_seconds",
         "sluicegate_requests_total",
         "sluicegate_scan_seconds",
+        "sluicegate_state_seen_timestamp_seconds",
+        "sluicegate_state_up",
         "sluicegate_unscannable_total",
+        "sluicegate_upstream_up",
         "sluicegate_verdicts_total",
     )
 
@@ -303,3 +315,100 @@ def test_workers_are_added_up(tmp_path: Path) -> None:
     shown = worker("show", dead)
     assert f"{series} 4.0" in shown
     assert "sluicegate_in_flight_streams 0.0" in shown
+
+
+def test_what_is_taken_up_is_counted() -> None:
+    """New policies, indexes and lists of allowed texts, taken or refused; anything else is other."""
+    metrics = made()
+    assert value(metrics, "reloads_total", what="index", result="refused") == 0
+    metrics.reloaded("index", "refused")
+    metrics.reloaded("a file", "lost")
+    assert value(metrics, "reloads_total", what="index", result="refused") == 1
+    assert value(metrics, "reloads_total", what="other", result="other") == 1
+
+
+def test_one_index_is_in_force() -> None:
+    """The version of the one before is told to be out of force."""
+    metrics = made()
+    metrics.index_opened(1, 2, 3.0, "aaa")
+    metrics.index_opened(4, 5, 6.0, "bbb")
+    assert value(metrics, "index_info", version="aaa") == 0
+    assert value(metrics, "index_info", version="bbb") == 1
+
+
+def test_keys_by_role() -> None:
+    """A role that has lost its last key is told with 0; one that no policy knows is other."""
+    metrics = made()
+    metrics.keys_counted({"staff": 3, "gone": 2, "lost": 1})
+    assert [value(metrics, "keys", role=role) for role in ("public", "staff", "other")] == [0, 3, 3]
+    metrics.keys_counted({})
+    assert value(metrics, "keys", role="staff") == 0
+
+
+def test_what_it_stands_on() -> None:
+    """State and model server are up until they are seen to be down."""
+    metrics = made()
+    assert (value(metrics, "state_up"), value(metrics, "upstream_up")) == (1, 1)
+    before = value(metrics, "state_seen_timestamp_seconds")
+    metrics.state_seen(False)
+    metrics.upstream_seen(False)
+    assert (value(metrics, "state_up"), value(metrics, "upstream_up")) == (0, 0)
+    assert value(metrics, "state_seen_timestamp_seconds") == before
+    metrics.probed(7)
+    metrics.texts_allowed(2)
+    assert (value(metrics, "probed_documents"), value(metrics, "allowed_texts")) == (7, 2)
+
+
+def test_names_of_opentelemetry() -> None:
+    """A request that reached the model is observed under the standard names too."""
+    metrics = made()
+    metrics.record(decision(received=5, seconds=2.0, first_upstream=0.5))
+    metrics.record(decision(path="/v1/models", seconds=2.0))
+    labels = {"gen_ai_operation_name": "chat"}
+    registry = metrics.registry
+    assert registry.get_sample_value("gen_ai_server_request_duration_seconds_sum", labels) == 2.0
+    assert registry.get_sample_value("gen_ai_server_time_to_first_token_seconds_sum", labels) == 0.5
+
+
+def test_the_number_of_series_is_held() -> None:
+    """Whatever callers and models do, no series comes into being beyond those of the closed sets."""
+    metrics = made()
+
+    def series() -> int:
+        return sum(
+            len(family.samples) for family in metrics.registry.collect() if "process" not in family.name
+        )
+
+    metrics.record(decision(role="?", path="?", outcome="?", verdicts=(verdict("?"),)))
+    metrics.fault("?")
+    metrics.unscannable("?")
+    known = series()
+    assert known < 1200
+    for number in range(300):
+        metrics.record(
+            decision(
+                role="?", path=f"/{number}", outcome="?", model=f"m{number}", key_id=f"k{number}",
+                verdicts=(verdict("?"),), received=number, seconds=number, first_upstream=1.0,
+            )
+        )  # fmt: skip
+        metrics.fault(f"f{number}")
+        metrics.unscannable(f"u{number}")
+        metrics.keys_counted({f"r{number}": number})
+    assert series() == known
+
+
+def test_prometheus_likes_the_names() -> None:
+    """Prometheus' own check of names, units and help texts has nothing to say."""
+    promtool = shutil.which("promtool")
+    if promtool is None:
+        pytest.skip("promtool is not installed (Debian: prometheus)")
+    metrics = made()
+    metrics.index_opened(1, 1, 1.0, "v")
+    run = subprocess.run(
+        [promtool, "check", "metrics"],
+        input=metrics.render()[0],
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    assert (run.returncode, run.stdout + run.stderr) == (0, b"")

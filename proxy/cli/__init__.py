@@ -15,11 +15,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from proxy import __version__
-from proxy.cli import audit, demo, index, keys, policy, scan, serve
+from proxy.cli import allow, audit, demo, index, keys, policy, reload, scan, serve
 from proxy.cli.options import Fault, use_environment
 from proxy.errors import ProxyError
 
-COMMANDS = (demo, index, serve, keys, scan, audit, policy)
+COMMANDS = (demo, index, serve, keys, scan, audit, allow, reload, policy)
 """Every subcommand, in the order in which a newcomer meets them."""
 
 FINE, ACT, LEAK = 0, 2, 3

@@ -1,4 +1,4 @@
-"""``sluicegate audit show INCIDENT``.
+"""``sluicegate audit show INCIDENT`` and ``sluicegate audit verify``.
 
 May import: the room ``audit``, inside functions. The rule
 that must stay true: what it prints was in the trail, which
@@ -10,15 +10,23 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from proxy.cli import console
-from proxy.cli.options import Subparsers, command, json_option, state_option
+from proxy.cli.options import Subparsers, command, json_option, state_option, trail_path
 from proxy.errors import ConfigError
+
+if TYPE_CHECKING:
+    from proxy.audit import Place, Report
+
+_BROKEN = 2
+_SHOWN = 20
 
 
 def add(commands: Subparsers) -> None:
-    group = commands.add_parser("audit", help="look up a decision in the trail")
+    group = commands.add_parser("audit", help="look up a decision in the trail, or verify that it is whole")
     inner = group.add_subparsers(title="commands", metavar="COMMAND", required=True)
     show = command(
         inner,
@@ -28,26 +36,103 @@ def add(commands: Subparsers) -> None:
         "  sluicegate audit show inc_0123456789abcdef\n",
     )
     show.add_argument("incident", metavar="INCIDENT")
-    show.add_argument("--trail", type=Path, metavar="FILE", help="the trail (default: beside the state)")
-    state_option(show)
-    json_option(show)
+    check = command(
+        inner,
+        "verify",
+        "Verify that no line of the trail was changed or removed; exit 2 where one was.",
+        run_verify,
+        "  sluicegate audit verify\n"
+        "  sluicegate audit verify --heads heads.json     compares with what it wrote there the last time\n",
+    )
+    check.add_argument(
+        "--heads",
+        type=Path,
+        metavar="FILE",
+        help="how far each chain goes: compared where FILE exists, and written anew where all is well; "
+        "keep it elsewhere, and lines cut off at the end show too",
+    )
+    for each in (show, check):
+        each.add_argument("--trail", type=Path, metavar="FILE", help="the trail (default: beside the state)")
+        state_option(each)
+        json_option(each)
 
 
 def run_show(options: argparse.Namespace, environment: Mapping[str, str]) -> int:
     from proxy.audit import find
 
-    path = options.trail or options.state.with_name(options.state.stem + ".trail.jsonl")
+    path = trail_path(options)
     found = find(path, options.incident)
     if found is None:
         raise ConfigError(f"{path}: no decision with the incident {options.incident}")
     if options.json:
         print(json.dumps(found, ensure_ascii=False))
         return 0
+    outcome = found.get("outcome", "in flight: begun, not decided")
     console.note(
-        f"{found['time']}  {found['outcome']}  role {found['role']}  "
-        f"key {found['key']}  model {found['model']}"
+        f"{found['time']}  {outcome}  role {found['role']}  key {found['key']}  model {found['model']}"
     )
     columns = ("rule", "action", "enforced", "entity", "start", "end", "document", "audience", "channel")
-    rows = [tuple(verdict.get(column) for column in columns) for verdict in found["verdicts"]]
+    rows = [tuple(verdict.get(column) for column in columns) for verdict in found.get("verdicts", ())]
     console.table(f"incident {options.incident}", columns, rows)
     return 0
+
+
+def run_verify(options: argparse.Namespace, environment: Mapping[str, str]) -> int:
+    from proxy.audit import trail_key, verify
+
+    path = trail_path(options)
+    expected = _heads(options.heads) if options.heads is not None and options.heads.exists() else {}
+    report = verify(path, trail_key(environment), expected)
+    if options.json:
+        faults = [{"file": str(each.file), "line": each.line, "what": each.what} for each in report.faults]
+        print(json.dumps(_summary(report) | {"faults": faults}))
+    else:
+        _tell(path, report)
+    if report.faults:
+        return _BROKEN
+    if options.heads is not None:
+        options.heads.write_text(json.dumps(_summary(report)["heads"]) + "\n", "utf-8")
+    return 0
+
+
+def _tell(path: Path, report: Report) -> None:
+    for fault in report.faults[:_SHOWN]:
+        print(fault)
+    more = len(report.faults) - _SHOWN + report.more_faults
+    if more > 0:
+        print(f"… and {more} more")
+    console.note(
+        f"{path}: {report.files} files, {report.lines} lines, {report.decisions} decisions, "
+        f"{len(report.heads)} chains: {'BROKEN' if report.faults else 'whole'}"
+    )
+    if report.in_flight:
+        console.note(f"in flight, or cut off when a worker was killed: {len(report.in_flight)}")
+        for incident in report.in_flight[:_SHOWN]:
+            console.note(f"  {incident}")
+    if report.torn:
+        console.note(f"cut short when a worker was killed or a disk was full: {report.torn} lines")
+    if report.plain:
+        console.note(f"from before there were chains, and not verified: {report.plain} lines")
+
+
+def _summary(report: Report) -> dict[str, Any]:
+    return {
+        "whole": not report.faults,
+        "files": report.files,
+        "lines": report.lines,
+        "decisions": report.decisions,
+        "torn": report.torn,
+        "plain": report.plain,
+        "in_flight": report.in_flight,
+        "heads": [asdict(head) for head in report.heads.values()],
+    }
+
+
+def _heads(path: Path) -> dict[str, Place]:
+    from proxy.audit import Place
+
+    try:
+        heads = [Place(**each) for each in json.loads(path.read_text("utf-8"))]
+    except (OSError, ValueError, TypeError):
+        raise ConfigError(f"{path}: not the heads that `audit verify --heads` writes") from None
+    return {head.chain: head for head in heads}

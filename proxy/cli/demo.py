@@ -84,14 +84,16 @@ def _house(options: argparse.Namespace, folder: Path, upstream: str) -> House:
     from proxy.datasets import Source, read
     from proxy.demo import sample_sources
     from proxy.index import BuildOptions, build_index
+    from proxy.recognizers.values import ValueFinder
     from proxy.server.app import open_house
     from proxy.server.settings import Settings
     from proxy.types import Document
 
     key = secrets.token_urlsafe(32)
-    found = read([Source(path) for path in sample_sources()])
-    documents = (item for item in found if isinstance(item, Document))
-    build_index(documents, folder / "sample.idx", BuildOptions(key=key))
+    found = read([Source(path) for path in sample_sources()], with_fields=True)
+    documents = [item for item in found if isinstance(item, Document)]
+    with ValueFinder() as finder:
+        build_index(finder.ahead(documents), folder / "sample.idx", BuildOptions(key=key), values=finder.of)
     settings = Settings(
         index=folder / "sample.idx",
         upstream=upstream,

@@ -1,6 +1,6 @@
 """``sluicegate index build | show``.
 
-May import: the rooms ``datasets`` and ``index``, inside functions. The rule that must stay true: nothing is
+May import: every room, inside functions. The rule that must stay true: nothing is
 skipped in silence, and nothing of a record's text is printed.
 """
 
@@ -12,15 +12,18 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from proxy.cli import console
+from proxy.cli import console, index_add, index_similar
 from proxy.cli.options import Subparsers, command, json_option, policy_option, positive
+from proxy.cli.values import rate, tell_pace, tell_values, value_finder, value_options
 from proxy.types import NOBODY, Document, Skipped
 
 if TYPE_CHECKING:
     from proxy.index import Manifest
+    from proxy.recognizers.values import ValueFinder
 
 FORMATS = ("auto", "alpaca", "sharegpt", "openai", "text", "preference", "kto", "records")
 _SHOWN_SKIPS = 20
@@ -30,6 +33,7 @@ _BUILD = """\
   sluicegate index build chats.jsonl --out chats.idx --audience staff
   sluicegate index build public=faq/ admin=runbooks/ --out all.idx --workers 2
   sluicegate index build data/dataset_info.json:alpaca_en_demo --out alpaca.idx
+  sluicegate index build users.json orders.json --out shop.idx --audience admin --no-ner
 """
 
 
@@ -49,7 +53,7 @@ def add(commands: Subparsers) -> None:
     )
     build.add_argument("--workers", type=positive, default=1, metavar="N", help="processes")
     build.add_argument("--strict", action="store_true", help="stop at the first record that cannot be read")
-    build.add_argument("--no-ner", action="store_true", help="do not look for names and addresses")
+    value_options(build)
     policy_option(build)
     json_option(build)
     show = command(
@@ -58,6 +62,8 @@ def add(commands: Subparsers) -> None:
     show.add_argument("index", type=Path, metavar="DIR")
     show.add_argument("--verify", action="store_true", help="read every file and check its sha256")
     json_option(show)
+    index_similar.subcommand(inner)
+    index_add.subcommand(inner, FORMATS)
 
 
 @dataclass(slots=True)
@@ -93,51 +99,72 @@ def run_build(options: argparse.Namespace, environment: Mapping[str, str]) -> in
     sources = [parse_source(argument) for argument in options.data]
     background = [parse_source(argument) for argument in options.background]
     policy = load_policy(options.policy)
-    key_existed = key_file(options.out).exists() or bool(environment.get("SLUICEGATE_INDEX_KEY"))
-    key = index_key(options.out, environment, create=True)
-    acts = {name: threshold.act for name, threshold in policy.thresholds.items() if name != "default"}
-    build_options = BuildOptions(
-        key=key,
-        acts=acts,
-        default_act=policy.thresholds["default"].act,
-        exempt_run=policy.exempt_run,
-        default_audience=options.audience or NOBODY,
-        workers=options.workers,
-    )
+    size, free_size = total_bytes(sources), total_bytes(background)
     reading = _Reading()
     began = time.monotonic()
-    with console.progress(total_bytes(sources), "reading") as bar:
-        documents = reading.documents(
-            read(
+    with value_finder(options.entities, ner=not options.no_ner, workers=options.workers) as finder:
+        key_existed = key_file(options.out).exists() or bool(environment.get("SLUICEGATE_INDEX_KEY"))
+        build_options = BuildOptions(
+            key=index_key(options.out, environment, create=True),
+            acts={name: each.act for name, each in policy.thresholds.items() if name != "default"},
+            default_act=policy.thresholds["default"].act,
+            exempt_run=policy.exempt_run,
+            default_audience=options.audience or NOBODY,
+            workers=options.workers,
+        )
+        tell_pace(finder, size)
+        passes = 1 if finder is None else 2
+        with console.progress(passes * size + free_size, "reading") as bar:
+            items = partial(
+                read,
                 sources,
                 form=options.format,
                 audience_field=options.audience_field,
                 default_audience=options.audience,
                 strict=options.strict,
+                with_fields=True,
                 progress=bar.advance,
             )
-        )
-        free = reading.background(read(background)) if background else ()
-        manifest = build_index(documents, options.out, build_options, background=free, stage=bar.stage)
-    _tell(options, manifest, reading, time.monotonic() - began)
+            if finder is not None:
+                bar.stage("learning the shapes of numbers")
+                finder.learn(item for item in items() if isinstance(item, Document))
+            documents = reading.documents(items())
+            free = reading.background(read(background, with_fields=True, progress=bar.advance))
+            manifest = build_index(
+                documents if finder is None else finder.ahead(documents),
+                options.out,
+                build_options,
+                background=free if finder is None else finder.ahead(free),
+                values=None if finder is None else finder.of,
+                stage=bar.stage,
+            )
+    _tell(options, manifest, reading, finder, time.monotonic() - began)
     if not key_existed:
         console.note(f"The key of this index was made: {key_file(options.out)} (mode 0600).")
         console.note("Keep it apart from the index: the two together equal the text.")
     return 0
 
 
-def _tell(options: argparse.Namespace, manifest: Manifest, reading: _Reading, seconds: float) -> None:
-    """The summary: documents, characters, audiences, what was skipped and why."""
+def _tell(
+    options: argparse.Namespace,
+    manifest: Manifest,
+    reading: _Reading,
+    finder: ValueFinder | None,
+    seconds: float,
+) -> None:
+    """The summary: documents, characters, audiences, known values, what was skipped and why."""
     if options.json:
         print(json.dumps(_summary(options.out, manifest) | {
             "seconds": round(seconds, 3),
+            "finding": rate(finder),
             "without_audience": reading.without_audience,
             "skipped": [asdict(skip) for skip in reading.skipped],
         }, ensure_ascii=False))  # fmt: skip
     else:
         _table(options.out, manifest)
-        rate = manifest.text_bytes / max(seconds, 1e-6) / 1e6
-        console.note(f"built in {seconds:.1f} s ({rate:.1f} MB/s of text)")
+        tell_values(manifest.values, finder)
+        pace = manifest.text_bytes / max(seconds, 1e-6) / 1e6
+        console.note(f"built in {seconds:.1f} s ({pace:.2f} MB/s of text)")
         _tell_skipped(reading.skipped)
     if reading.without_audience:
         console.warn(
@@ -170,6 +197,8 @@ def _summary(folder: Path, manifest: Manifest) -> dict[str, Any]:
         "built": manifest.built,
         "minhash": dict(manifest.minhash),
         "audiences": [asdict(counts) for counts in manifest.audiences],
+        "values": dict(manifest.values),
+        "structures": dict(manifest.structures),
         "sources": list(manifest.sources),
     }
 
@@ -204,6 +233,7 @@ def run_show(options: argparse.Namespace, environment: Mapping[str, str]) -> int
         print(json.dumps(told | _reports(options.index, manifest), ensure_ascii=False))
         return 0
     _table(options.index, manifest)
+    tell_values(manifest.values, None)
     built = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(manifest.built))
     console.note(f"built {built} UTC from {len(manifest.sources)} files by sluicegate {manifest.sluicegate}")
     _show_reports(_reports(options.index, manifest))

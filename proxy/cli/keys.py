@@ -42,11 +42,11 @@ def add(commands: Subparsers) -> None:
 
 
 def run_create(options: argparse.Namespace, environment: Mapping[str, str]) -> int:
-    from proxy.keys import KeyStore
+    from proxy.keys import open_state
     from proxy.policy import load_policy
 
     load_policy(options.policy).role(options.role)  # a key of no role could do nothing
-    store = KeyStore(options.state)
+    store = open_state(options.state, environment)
     try:
         made = store.create(options.role, options.name)
     finally:
@@ -57,9 +57,9 @@ def run_create(options: argparse.Namespace, environment: Mapping[str, str]) -> i
 
 
 def run_list(options: argparse.Namespace, environment: Mapping[str, str]) -> int:
-    from proxy.keys import KeyStore
+    from proxy.keys import open_state
 
-    store = KeyStore(options.state)
+    store = open_state(options.state, environment)
     try:
         keys = store.list()
     finally:
@@ -76,9 +76,9 @@ def run_list(options: argparse.Namespace, environment: Mapping[str, str]) -> int
 
 
 def run_revoke(options: argparse.Namespace, environment: Mapping[str, str]) -> int:
-    from proxy.keys import KeyStore
+    from proxy.keys import open_state
 
-    store = KeyStore(options.state)
+    store = open_state(options.state, environment)
     try:
         key = store.revoke(options.which)
     finally:

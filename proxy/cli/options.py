@@ -51,11 +51,28 @@ def policy_option(parser: argparse.ArgumentParser) -> None:
 def state_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--state",
-        type=Path,
+        type=_state,
         default=Path("sluicegate.sqlite"),
-        metavar="PATH",
-        help="where keys are kept (default: sluicegate.sqlite)",
+        metavar="PATH|URL",
+        help="where keys are kept: a file, or redis://HOST:PORT/NUMBER (default: sluicegate.sqlite)",
     )
+
+
+def _state(text: str) -> Path | str:
+    """The state of one machine is a file, that of several an address."""
+    return text if "://" in text else Path(text)
+
+
+def state_file(options: argparse.Namespace) -> Path:
+    """The state's file; where it has none, the name that the files beside it have."""
+    return options.state if isinstance(options.state, Path) else Path("sluicegate.sqlite")
+
+
+def trail_path(options: argparse.Namespace) -> Path:
+    """Where the trail is: ``--trail``, or beside the state."""
+    state = state_file(options)
+    trail: Path = options.trail or state.with_name(state.stem + ".trail.jsonl")
+    return trail
 
 
 def json_option(parser: argparse.ArgumentParser) -> None:

@@ -54,7 +54,7 @@ def run(options: argparse.Namespace, environment: Mapping[str, str]) -> int:
     view = policy.view(role.name, (), index.audiences)
     scanners = [detector.scanner(view) for detector in build(parts_of(policy, index), policy.enabled)]
     guard = StreamGuard(scanners, lambda finding: policy.decide(finding, role.name), ceiling=role.hold)
-    text = _read(options.file)
+    text = read_text(options.file)
     out: list[str] = []
     for start in range(0, len(text), _PIECE):
         out.append(guard.feed(text[start : start + _PIECE]).text)
@@ -69,7 +69,7 @@ def run(options: argparse.Namespace, environment: Mapping[str, str]) -> int:
     return _LEAK if stopped else 0
 
 
-def _read(name: str) -> str:
+def read_text(name: str) -> str:
     try:
         data = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
     except OSError as error:

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import tempfile
+import threading
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -17,12 +19,14 @@ from typing import TYPE_CHECKING, Any
 
 from proxy.cli import console
 from proxy.cli.options import (
+    Fault,
     Subparsers,
     command,
     index_option,
     policy_option,
     port,
     positive,
+    state_file,
     state_option,
 )
 
@@ -40,13 +44,28 @@ _EXAMPLES = """\
 def add(commands: Subparsers) -> None:
     serve = command(commands, "serve", "Guard a model: an OpenAI-compatible proxy.", run, _EXAMPLES)
     index_option(serve)
+    serve.add_argument("--upstream", metavar="URL", help="the model's base URL, as for an OpenAI client")
     serve.add_argument(
-        "--upstream", required=True, metavar="URL", help="the model's base URL, as for an OpenAI client"
+        "--upstreams", type=Path, metavar="FILE", help="in its place: servers for each model, as YAML"
     )
     policy_option(serve)
     state_option(serve)
     serve.add_argument(
         "--trail", type=Path, metavar="FILE", help="decision trail (default: beside the state)"
+    )
+    serve.add_argument(
+        "--trail-size",
+        type=positive,
+        default=64,
+        metavar="MB",
+        help="size of a file of the trail (default: 64)",
+    )
+    serve.add_argument(
+        "--trail-files",
+        type=positive,
+        default=16,
+        metavar="N",
+        help="rotated files that are kept (default: 16)",
     )
     serve.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)")
     serve.add_argument("--port", type=port, default=8080, help="port to listen on (default: 8080)")
@@ -57,15 +76,44 @@ def add(commands: Subparsers) -> None:
     serve.add_argument(
         "--max-body", type=positive, default=16 * 1024 * 1024, metavar="BYTES", help="largest request body"
     )
+    serve.add_argument(
+        "--log-format",
+        choices=("text", "json"),
+        default="text",
+        help="text: faults only, for people; json: every request too, a JSON object a line (default: text)",
+    )
+    serve.add_argument(
+        "--traces",
+        action="store_true",
+        help="send OpenTelemetry spans, without content, to where OTEL_EXPORTER_OTLP_ENDPOINT says",
+    )
+    serve.add_argument(
+        "--keep-alive",
+        type=positive,
+        default=15,
+        metavar="SECONDS",
+        help="silence in a stream after which a comment is sent (default: 15)",
+    )
+    serve.add_argument(
+        "--grace",
+        type=positive,
+        default=30,
+        metavar="SECONDS",
+        help="for answers that go on when the server is told to end (default: 30)",
+    )
 
 
 def run(options: argparse.Namespace, environment: Mapping[str, str]) -> int:
-    from proxy.server.settings import SETTINGS_VARIABLE, Settings
+    from proxy.server.settings import Settings
 
+    if (options.upstream is None) == (options.upstreams is None):
+        raise Fault("give --upstream URL or --upstreams FILE, one of them")
     settings = Settings(
         index=options.index,
         upstream=options.upstream,
-        state=options.state,
+        upstreams=options.upstreams,
+        state=state_file(options),
+        redis=options.state if isinstance(options.state, str) else None,
         policy=options.policy,
         trail=options.trail,
         host=options.host,
@@ -73,32 +121,44 @@ def run(options: argparse.Namespace, environment: Mapping[str, str]) -> int:
         metrics_port=options.metrics_port,
         workers=options.workers,
         max_body=options.max_body,
+        keep_alive=options.keep_alive,
+        grace=options.grace,
+        log_format=options.log_format,
+        traces=options.traces,
+        trail_size=options.trail_size * 1024 * 1024,
+        trail_files=options.trail_files,
     )
     with tempfile.TemporaryDirectory(prefix="sluicegate-") as scratch:
         if settings.workers > 1:
             # Read by prometheus_client when it is first imported: set before any metric exists.
             os.environ["PROMETHEUS_MULTIPROC_DIR"] = scratch
-        os.environ[SETTINGS_VARIABLE] = settings.to_json()
         return _serve(settings, environment)
 
 
 def _serve(settings: Settings, environment: Mapping[str, str]) -> int:
     import uvicorn
 
+    from proxy.metrics import worker_ended
     from proxy.server.app import create_app, open_house
     from proxy.server.listen import metrics_server, open_port
+    from proxy.server.logs import configure
+    from proxy.server.workers import Workers
 
+    configure(settings.log_format)
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until it can be heeded, it must not kill
     common: dict[str, Any] = {
+        "log_config": None,  # what uvicorn says is said as everything else is
         "log_level": "warning",
         "access_log": False,
         "server_header": False,
-        "timeout_graceful_shutdown": 30,
+        "timeout_graceful_shutdown": round(settings.grace),
     }
     with ExitStack() as opened:
         listener = opened.enter_context(open_port(settings.host, settings.port))
         house = open_house(settings, environment)  # what is wrong is said here, before any worker starts
-        opened.callback(house.keys.close)
         opened.callback(house.trail.close)
+        opened.callback(house.keys.close)
         metrics_port = opened.enter_context(metrics_server(settings, house.metrics))
         port = listener.getsockname()[1]
         _tell(settings, house.firewall)
@@ -108,16 +168,13 @@ def _serve(settings: Settings, environment: Mapping[str, str]) -> int:
         if settings.workers == 1:
             uvicorn.Server(uvicorn.Config(create_app(house), **common)).run([listener])
             return 0
-        house.keys.close()  # a connection to the state does not survive a fork
-        listener.close()  # it is free, and the workers' parent opens it again
-        uvicorn.run(
-            "proxy.server.app:create_from_environment",
-            factory=True,
-            host=settings.host,
-            port=port,
-            workers=settings.workers,
-            **common,
-        )
+        if house.reloader is not None:
+            house.reloader.close()
+        house.keys.close()
+        if house.traces is not None:
+            house.traces.close()
+        worker_ended(os.getpid())  # what this process has opened is served by none
+        Workers(settings, listener, common).run()
     return 0
 
 
@@ -125,7 +182,8 @@ def _tell(settings: Settings, firewall: Firewall) -> None:
     policy, index = firewall.policy, firewall.index
     console.note(
         f"policy {policy.name} ({policy.version}); index {settings.index}: {index.manifest.documents} "
-        f"documents, audiences {', '.join(index.audiences)}; upstream {settings.upstream}"
+        f"documents, audiences {', '.join(index.audiences)}; upstream "
+        f"{settings.upstream or settings.upstreams}"
     )
 
 

@@ -73,7 +73,10 @@ Logprobs = Literal["refuse", "strip", "allow"]
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """What callers with keys of this role may read and use; ``hold`` is in characters."""
+    """What callers with keys of this role may read and use; ``hold`` is in characters.
+
+    ``requests_per_minute`` and ``concurrent`` are for each key; None: no limit.
+    """
 
     name: str
     clearance: tuple[str, ...]
@@ -82,6 +85,8 @@ class Role:
     hold: int = 4096
     on_block: OnBlock = "refuse"
     logprobs: Logprobs = "refuse"
+    requests_per_minute: int | None = None
+    concurrent: int | None = None
 
     def may_use(self, model: str) -> bool:
         """Whether one of the role's patterns (shell style, upper and lower case differ) fits."""

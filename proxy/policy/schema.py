@@ -42,7 +42,10 @@ _TOP = (
     *("thresholds", "exempt_run", "roles", "rules", "detectors"),
 )
 _THRESHOLDS = ("act", "budget", "cover")
-_ROLE = ("clearance", "models", "echo", "hold", "on_block", "logprobs")
+_ROLE = (
+    *("clearance", "models", "echo", "hold", "on_block", "logprobs"),
+    *("requests_per_minute", "concurrent"),
+)
 
 DETECTORS: Mapping[str, Kind] = {
     "memorised": Kind(entities=frozenset({"passage", "near_passage"}), needs_index=True),
@@ -196,7 +199,13 @@ def _role(
         hold=hold,
         on_block=cast(OnBlock, on_block or made.on_block),
         logprobs=cast(Logprobs, logprobs or made.logprobs),
+        requests_per_minute=_most(at, "requests_per_minute", 1_000_000),
+        concurrent=_most(at, "concurrent", 100_000),
     )
+
+
+def _most(at: Mapping[str, Cursor], name: str, most: int) -> int | None:
+    return at[name].number(1, most) if name in at else None
 
 
 def _echo(here: Cursor) -> tuple[str, ...]:

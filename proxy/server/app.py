@@ -6,25 +6,35 @@ is served before everything that guards has been opened; what is wrong is a Conf
 
 from __future__ import annotations
 
-import os
+import asyncio
+import contextlib
+import signal
+import threading
 from collections.abc import AsyncIterator, Mapping
 from contextlib import ExitStack, asynccontextmanager
 
 from fastapi import FastAPI
 
 from proxy import __version__
-from proxy.audit import Trail
+from proxy.audit import Trail, trail_key
 from proxy.dialects import DIALECTS
-from proxy.guard import HOLD_EXCEEDED
 from proxy.index import index_key, open_index
-from proxy.keys import KeyStore
+from proxy.keys import open_state, redis_password
 from proxy.metrics import Metrics
-from proxy.policy import NO_RULE, Policy, load_policy
+from proxy.policy import Policy, load_policy
+from proxy.server.counts import FileCounts, RedisCounts
 from proxy.server.firewall import Firewall
+from proxy.server.guard_routes import NEUTRAL
+from proxy.server.identify import Identify
+from proxy.server.models_file import open_models
+from proxy.server.reload import LOOK_SECONDS, Reloader
 from proxy.server.routes import add_routes
-from proxy.server.settings import SETTINGS_VARIABLE, Settings
+from proxy.server.settings import Settings
+from proxy.server.shared_limits import SharedLimits
 from proxy.server.state import House
+from proxy.server.traces import Parent, Traces
 from proxy.upstreams.openai import OpenAIUpstream
+from proxy.upstreams.router import Router, Server
 
 UPSTREAM_KEY = "SLUICEGATE_UPSTREAM_KEY"
 
@@ -33,28 +43,39 @@ def open_house(settings: Settings, environment: Mapping[str, str]) -> House:
     """Open everything a worker needs. Raises ConfigError."""
     policy = load_policy(settings.policy)
     index = open_index(settings.index, index_key(settings.index, environment))
-    upstream = OpenAIUpstream(settings.upstream, key=environment.get(UPSTREAM_KEY, "").strip() or None)
+    upstream = _upstream(settings, environment, policy)
     firewall = Firewall.assemble(policy, index)
-    metrics = _metrics(policy)
-    manifest = index.manifest
-    metrics.index_opened(manifest.documents, manifest.index_bytes, manifest.built)
+    endpoints = [*(f"/v1{path}" for path in DIALECTS), "/v1/models", NEUTRAL]
+    metrics = Metrics(version=__version__, endpoints=endpoints)
     with ExitStack() as opened:
-        keys = KeyStore(settings.state)
+        keys = open_state(settings.redis or settings.state, environment)
         opened.callback(keys.close)
-        trail = Trail(settings.trail_path)
+        trail = Trail(
+            settings.trail_path,
+            key=trail_key(environment),
+            size=settings.trail_size,
+            files=settings.trail_files,
+        )
+        opened.callback(trail.close)
+        house = House(settings, firewall, keys, upstream, trail, metrics)
+        if settings.redis is not None:
+            house.limits = SharedLimits(RedisCounts(settings.redis, redis_password(environment)))
+        elif settings.workers > 1:
+            house.limits = SharedLimits(FileCounts(settings.state.with_name(settings.state.stem + ".counts")))
+        if settings.traces:
+            house.traces = Traces()
+        house.reloader = Reloader(house, environment)
+        house.reloader.start()
         opened.pop_all()
-    return House(settings, firewall, keys, upstream, trail, metrics)
+    return house
 
 
-def _metrics(policy: Policy) -> Metrics:
-    return Metrics(
-        roles=policy.roles,
-        rules=[*(rule.id for rule in policy.rules), NO_RULE, HOLD_EXCEEDED],
-        policy=(policy.name, policy.version),
-        observe=policy.observe,
-        version=__version__,
-        endpoints=[*(f"/v1{path}" for path in DIALECTS), "/v1/models"],
-    )
+def _upstream(settings: Settings, environment: Mapping[str, str], policy: Policy) -> Router:
+    """The servers of a file, or the one that was named."""
+    if settings.upstreams is not None:
+        return open_models(settings.upstreams, environment, policy.roles)
+    key = environment.get(UPSTREAM_KEY, "").strip() or None
+    return Router(default=Server(OpenAIUpstream(settings.upstream or "", key=key)))
 
 
 def create_app(house: House) -> FastAPI:
@@ -62,7 +83,8 @@ def create_app(house: House) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        yield
+        async with watching(house.reloader):
+            yield
         await house.close()
 
     app = FastAPI(
@@ -73,11 +95,40 @@ def create_app(house: House) -> FastAPI:
         docs_url=None,
         redoc_url=None,
     )
+    app.add_middleware(Identify)
+    if house.traces is not None:
+        app.add_middleware(Parent)
     add_routes(app, house, metrics=house.settings.metrics_port is None)
     return app
 
 
-def create_from_environment() -> FastAPI:
-    """The application of one of several workers, from what its parent left in the environment."""
-    settings = Settings.from_json(os.environ[SETTINGS_VARIABLE])
-    return create_app(open_house(settings, os.environ))
+@asynccontextmanager
+async def watching(reloader: Reloader | None) -> AsyncIterator[None]:
+    """Look for changes once a second, and at once on SIGHUP, while the body runs."""
+    if reloader is None:
+        yield
+        return
+    loop, wake = asyncio.get_running_loop(), asyncio.Event()
+
+    def heed() -> None:
+        reloader.force()
+        wake.set()
+
+    async def watch() -> None:
+        while True:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(wake.wait(), LOOK_SECONDS)
+            wake.clear()
+            await asyncio.to_thread(reloader.look)
+
+    main = threading.current_thread() is threading.main_thread()
+    if main:
+        loop.add_signal_handler(signal.SIGHUP, heed)
+    task = asyncio.ensure_future(watch())
+    try:
+        yield
+    finally:
+        if main:
+            loop.remove_signal_handler(signal.SIGHUP)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)

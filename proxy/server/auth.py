@@ -24,7 +24,8 @@ def authenticate(headers: Mapping[str, str], keys: Keys) -> Caller:
     scheme, _, presented = headers.get("authorization", "").partition(" ")
     presented = presented.strip()
     if scheme.lower() != "bearer" or not presented:
-        presented = headers.get("api-key", "").strip()  # as Azure's clients send it
+        # As Azure's clients send it, and as gateways do that use this server as their guardrail.
+        presented = (headers.get("api-key") or headers.get("x-api-key") or "").strip()
     if not presented:
         raise NotAuthorised(_MISSING)
     caller = keys.authenticate(presented) if len(presented) <= _LONGEST else None

@@ -11,6 +11,7 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import cache
 
 from proxy.detectors import Parts, build
 from proxy.detectors.known_values import KnownValuesDetector
@@ -75,6 +76,7 @@ def parts_of(policy: Policy, index: StoredIndex) -> Parts:
 
         recognize = sentence_reader()
 
+    @cache  # asked for each channel of each answer, and the same as long as the policy is in force
     def stops(role: str, detector: str, entity: str) -> bool:
         return policy.stops(role, detector, entity, index.audiences)
 
@@ -141,21 +143,69 @@ class AnswerGuards:
         reading.texts = texts
         return reading
 
-    async def _step(self, channel: Channel, text: str | None, reading: Reading) -> None:
+    def feed_now(self, deltas: Sequence[Delta], ended: Sequence[Channel] = ()) -> Reading | None:
+        """As :meth:`feed`, at once; None where that has to wait: for a thread, or for the turn of others."""
+        if self._firewall.reader is not None or any(len(delta.text) > _SLICE for delta in deltas):
+            return None
+        reading = Reading()
+        for delta in deltas:
+            self._step_now((delta.choice, delta.channel), delta.text, reading)
+            if reading.fault:
+                return reading
+        for channel in ended:
+            self._step_now(channel, None, reading)
+            if reading.fault:
+                return reading
+        return reading
+
+    def _step_now(self, channel: Channel, text: str | None, reading: Reading) -> None:
         """Feed one guard, or finish it for None."""
-        choice = channel[0]
-        if choice in self._stopped:
+        guard = self._open(channel, text, reading)
+        if guard is None:
             return
+        began = time.perf_counter()
+        step = guard.finish() if text is None else guard.feed(text)
+        self._note(channel, text, guard, step, began, reading)
+
+    async def _step(self, channel: Channel, text: str | None, reading: Reading) -> None:
+        """The same, off the event loop where a detector is slow."""
+        guard = self._open(channel, text, reading)
+        if guard is None:
+            return
+        began = time.perf_counter()
+        reader = self._firewall.reader
+        if reader is None:
+            step = guard.finish() if text is None else guard.feed(text)
+        elif text is None:
+            step = await asyncio.get_running_loop().run_in_executor(reader, guard.finish)
+        else:
+            step = await asyncio.get_running_loop().run_in_executor(reader, guard.feed, text)
+        self._note(channel, text, guard, step, began, reading)
+
+    def _open(self, channel: Channel, text: str | None, reading: Reading) -> StreamGuard | None:
+        """The guard of a channel; None where it is to read nothing more."""
+        if channel[0] in self._stopped:
+            return None
         guard = self._guards.get(channel)
         if guard is None:
             guard = self._guards[channel] = self._guard(channel[1])
         elif channel in self._finished:
             if text:  # a channel that was ended cannot speak again: its tail has been let go
-                self._stopped.add(choice)
+                self._stopped.add(channel[0])
                 reading.fault = "relay"
-            return
-        began = time.perf_counter()
-        step = await self._read(guard, text)
+            return None
+        return guard
+
+    def _note(
+        self,
+        channel: Channel,
+        text: str | None,
+        guard: StreamGuard,
+        step: Step,
+        began: float,
+        reading: Reading,
+    ) -> None:
+        """What one step came to."""
         now = time.perf_counter()
         self.scan_seconds += now - began
         if text is None:
@@ -164,21 +214,11 @@ class AnswerGuards:
         if step.text:
             reading.texts[channel] = joined(reading.texts.get(channel), step.text)
         if step.stopped:
-            self._stopped.add(choice)
+            self._stopped.add(channel[0])
             if step.fault:
                 reading.fault = step.fault
             else:
-                reading.blocked.add(choice)
-
-    async def _read(self, guard: StreamGuard, text: str | None) -> Step:
-        """What the guard makes of the text; off the event loop where a detector is slow."""
-        reader = self._firewall.reader
-        if reader is None:
-            return guard.finish() if text is None else guard.feed(text)
-        loop = asyncio.get_running_loop()
-        if text is None:
-            return await loop.run_in_executor(reader, guard.finish)
-        return await loop.run_in_executor(reader, guard.feed, text)
+                reading.blocked.add(channel[0])
 
     def _guard(self, name: str) -> StreamGuard:
         scanners = [detector.scanner(self._view) for detector in self._firewall.detectors]
@@ -208,6 +248,15 @@ class AnswerGuards:
         return tuple(
             (channel, verdict) for channel, guard in self._guards.items() for verdict in guard.verdicts
         )
+
+    def held(self, channel: Channel) -> int:
+        """Characters of a channel that are undecided."""
+        guard = self._guards.get(channel)
+        return 0 if guard is None or channel[0] in self._stopped else guard.held
+
+    def again(self) -> AnswerGuards:
+        """Guards that have read nothing, for the same request."""
+        return AnswerGuards(self._firewall, self._role, self._view, self._request, self._ceiling)
 
     @property
     def received(self) -> int:

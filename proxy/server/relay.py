@@ -12,7 +12,7 @@ event is sent; on a fault nothing that is held leaves.
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -20,7 +20,7 @@ from typing import Any, Protocol
 import orjson
 
 from proxy import sse
-from proxy.dialects.shapes import Frame, Request, StreamedAnswer, error_frame
+from proxy.dialects.shapes import Frame, Request, StreamedAnswer
 from proxy.dialects.shapes import Reading as AnswerReading
 from proxy.errors import UpstreamError
 from proxy.server.firewall import AnswerGuards, Reading
@@ -30,7 +30,10 @@ REFUSAL = "This part of the answer was withheld by the content policy."
 """What a caller reads at a block, the same for every cause."""
 
 _FAULT = "The answer was stopped: it could not be checked."
+_CALLERS = "invalid_request_error"
 _EVENT_LIMIT = 32 * 1024 * 1024
+_AT_ONCE = 32
+"""Events that are sent together at most, where the upstream sent them together."""
 
 
 class Answer(Protocol):
@@ -55,6 +58,11 @@ class Blocked(Exception):
     def __init__(self, incident: str) -> None:
         super().__init__(incident)
         self.incident = incident
+
+
+def withheld(incident: str) -> str:
+    """What a caller reads who gets an error for a block."""
+    return f"The answer was withheld by the content policy (incident {incident})."
 
 
 class GuardFault(Exception):
@@ -85,6 +93,9 @@ class Exchange:
     blocked: set[int] = field(default_factory=set)
     dropped: list[str] = field(default_factory=list)
     recorded: bool = False
+    begun: bool = False
+    """Whether the caller has got the head of the answer: an error can then only be an event."""
+    request_id: str = ""
 
     def elapsed(self) -> float:
         return time.perf_counter() - self.began
@@ -119,6 +130,8 @@ class Exchange:
     def _extra(self) -> dict[str, Any]:
         """What else the trail tells: where a fault was, and the document that the answer drifts towards."""
         extra: dict[str, Any] = {"fault": self.fault} if self.fault else {}
+        if self.request_id:
+            extra["request"] = self.request_id
         drift = self.guards.drift
         if drift is not None:
             extra |= {"drift_document": drift[0], "drift": round(drift[1], 3)}
@@ -135,61 +148,91 @@ class Exchange:
         self.outcome, self.fault = outcome, where
 
 
-async def relay_stream(source: Source, exchange: Exchange) -> AsyncIterator[bytes]:
+async def relay_stream(source: Source, exchange: Exchange) -> AsyncGenerator[bytes]:
     """The caller's event stream. Closing it closes the upstream.
 
     Raises UpstreamError, Blocked or GuardFault before the first event; later they become an event.
     """
     sent = False
+    answer = exchange.request.streamed(f"sg-{exchange.incident}", REFUSAL)
+    waiting: list[Frame] = []
+    out: list[bytes] = []  # events that have been let go, and not yet been sent
     try:
-        async for data in _events(source, exchange):
+        async with source.open(exchange.path, exchange.request.body, stream=True) as upstream:
+            async for events in _read(upstream.stream()):
+                for data in events:
+                    frames = await _through(answer, _chunk(answer, data), exchange)
+                    if frames:
+                        out += [_next(frame, exchange) for frame in _sendable(frames, waiting, exchange)]
+                    if answer.over:
+                        break
+                    if len(out) >= _AT_ONCE:
+                        sent = True
+                        yield _joined(out)
+                if out:
+                    sent = True
+                    yield _joined(out)
+                if answer.over:
+                    break
+        if not answer.over:
+            frames = await _through(answer, answer.cut(), exchange)
+            out += [_next(frame, exchange) for frame in _sendable(frames, waiting, exchange)]
+        out += [_next(frame, exchange) for frame in waiting]
+        if out:
             sent = True
-            yield data
+            yield _joined(out)
+        if not exchange.recorded:
+            exchange.ended_well()
+            exchange.close()
+            yield sse.DONE
     except UpstreamError as error:
         exchange.failed("upstream_error", "upstream")
-        if not sent:
+        if not sent and not out and not exchange.begun:
             raise
-        yield _last(exchange, error_frame(str(error), code="upstream_error"))
+        out.append(_last(exchange, answer.failed(str(error), "upstream_error", "upstream_error")))
+        yield _joined(out)
     except GuardFault as fault:
         exchange.failed("fault", fault.where)
-        if not sent:
+        if not sent and not out and not exchange.begun:
             raise
-        yield _last(exchange, error_frame(_FAULT, code="guard_fault", kind="server_error"))
+        out.append(_last(exchange, answer.failed(_FAULT, "guard_fault", "server_error")))
+        yield _joined(out)
+    except Blocked as blocked:
+        if not exchange.begun:
+            raise
+        yield _last(exchange, answer.failed(withheld(blocked.incident), "content_filter", _CALLERS))
     finally:
         exchange.close()
 
 
-async def _events(source: Source, exchange: Exchange) -> AsyncIterator[bytes]:
-    answer = exchange.request.streamed(f"sg-{exchange.incident}", REFUSAL)
-    waiting: list[Frame] = []
-    async with source.open(exchange.path, exchange.request.body, stream=True) as upstream:
-        async for data in _read(upstream.stream()):
-            frames = await _through(answer, _chunk(answer, data), exchange)
-            for frame in _sendable(frames, waiting, exchange):
-                yield _encode(frame)
-            if answer.over:
-                break
-    if not answer.over:
-        for frame in _sendable(await _through(answer, answer.cut(), exchange), waiting, exchange):
-            yield _encode(frame)
-    for frame in waiting:
-        yield _encode(frame)
-    exchange.ended_well()
-    exchange.close()
-    yield sse.DONE
+def _joined(out: list[bytes]) -> bytes:
+    """The events in one piece; the list is empty then."""
+    data = out[0] if len(out) == 1 else b"".join(out)
+    out.clear()
+    return data
 
 
-async def _read(stream: AsyncIterator[bytes]) -> AsyncIterator[str]:
-    """The data of each event, up to ``[DONE]`` or the end of the stream."""
+def _next(frame: Frame, exchange: Exchange) -> bytes:
+    """A frame on the wire; before one that ends the stream the decision is recorded."""
+    if frame.last:
+        exchange.ended_well()
+        exchange.close()
+    return _encode(frame)
+
+
+async def _read(stream: AsyncIterator[bytes]) -> AsyncIterator[list[str]]:
+    """The data of the events that come together, up to ``[DONE]`` or the end of the stream."""
     parser = sse.SseParser(_EVENT_LIMIT)
     async for piece in stream:
-        for event in parser.feed(piece):
-            if event.data.strip() == "[DONE]":
-                return
-            yield event.data
-    for event in parser.finish():
-        if event.data.strip() != "[DONE]":
-            yield event.data
+        events = [event.data for event in parser.feed(piece)]
+        if any(data[0:1] == "[" or data[0:1].isspace() for data in events):
+            for place, data in enumerate(events):
+                if data.strip() == "[DONE]":
+                    yield events[:place]
+                    return
+        if events:
+            yield events
+    yield [event.data for event in parser.finish() if event.data.strip() != "[DONE]"]
 
 
 def _chunk(answer: StreamedAnswer, data: str) -> AnswerReading:
@@ -206,11 +249,16 @@ async def _through(answer: StreamedAnswer, read: AnswerReading, exchange: Exchan
         exchange.dropped.extend(read.dropped)
     if read.deltas and exchange.first_upstream is None:
         exchange.first_upstream = exchange.elapsed()
-    guarded = await exchange.guards.feed(read.deltas, read.ended)
-    _check(guarded, exchange)
+    guards = exchange.guards
+    guarded = guards.feed_now(read.deltas, read.ended)
+    if guarded is None:
+        guarded = await guards.feed(read.deltas, read.ended)
+    blocked = None
+    if guarded.blocked or guarded.fault:
+        _check(guarded, exchange)
+        blocked = {choice: exchange.incident for choice in guarded.blocked}
     if guarded.texts and exchange.first_delivered is None:
         exchange.first_delivered = exchange.elapsed()
-    blocked = {choice: exchange.incident for choice in guarded.blocked}
     return answer.write(read, guarded.texts, blocked)
 
 

@@ -1,15 +1,15 @@
-"""The shapes of what is not an answer: errors in OpenAI's form, and the event stream.
+"""The shapes of what is not an answer: errors in OpenAI's form.
 
 May import: the ground floor. The rule that must stay true: an error says our words only.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from proxy.errors import ProxyError, RequestError, UpstreamError
 
@@ -59,13 +59,4 @@ def for_error(error: ProxyError, headers: Mapping[str, str] | None = None) -> Re
         kind="server_error",
         code="proxy_fault",
         headers=headers,
-    )
-
-
-def event_stream(events: AsyncIterator[bytes], headers: Mapping[str, str]) -> StreamingResponse:
-    """An event stream that no buffer between here and the caller should hold back."""
-    return StreamingResponse(
-        events,
-        headers={"cache-control": "no-cache", "x-accel-buffering": "no", **headers},
-        media_type="text/event-stream",
     )

@@ -1,6 +1,6 @@
 """Where things are: the settings of one server. What is allowed stands in the policy, not here.
 
-May import: ``proxy.errors``. The rule that must stay true: the settings hold no secret but by name;
+May import: the standard library. The rule that must stay true: the settings hold no secret but by name;
 keys come from the environment of each process.
 """
 
@@ -10,18 +10,24 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-SETTINGS_VARIABLE = "SLUICEGATE_SETTINGS"
-"""How the parent of several workers hands them its settings."""
-
 MAX_BODY = 16 * 1024 * 1024
+
+TRAIL_SIZE = 64 * 1024 * 1024
+TRAIL_FILES = 16
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Paths and addresses. ``policy`` None: the packaged default. ``trail`` None: beside the state."""
+    """Paths and addresses. ``policy`` None: the packaged default. ``trail`` None: beside the state.
+    ``redis``: the address of the state that replicas share, in place of the file ``state``.
+    ``trail_size``: bytes at which a file of the trail is rotated; ``trail_files`` are kept.
+    ``log_format``: one of ``logs.FORMATS``. ``traces``: whether spans go to OpenTelemetry.
+    ``upstreams``: the file of the models' servers, in place of ``upstream``. In seconds: ``keep_alive``, the
+    silence before a comment; ``patience``, how long a caller may take for one event; ``grace``, for answers
+    that go on when the server ends."""
 
     index: Path
-    upstream: str
+    upstream: str | None
     state: Path
     policy: Path | None = None
     trail: Path | None = None
@@ -29,7 +35,16 @@ class Settings:
     port: int = 8080
     metrics_port: int | None = None
     workers: int = 1
+    redis: str | None = None
+    log_format: str = "text"
+    traces: bool = False
+    upstreams: Path | None = None
+    keep_alive: float = 15.0
+    patience: float = 60.0
+    grace: float = 30.0
     max_body: int = MAX_BODY
+    trail_size: int = TRAIL_SIZE
+    trail_files: int = TRAIL_FILES
 
     def to_json(self) -> str:
         return json.dumps(
@@ -39,7 +54,7 @@ class Settings:
     @classmethod
     def from_json(cls, text: str) -> Settings:
         data = json.loads(text)
-        for name in ("index", "state", "policy", "trail"):
+        for name in ("index", "state", "policy", "trail", "upstreams"):
             if data.get(name) is not None:
                 data[name] = Path(data[name])
         return cls(**data)

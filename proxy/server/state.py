@@ -6,6 +6,7 @@ delivered: a trail that fails is a fault that stops answers.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
 from collections import Counter
@@ -13,13 +14,22 @@ from collections.abc import Sequence
 
 from proxy.audit import Trail, new_incident
 from proxy.errors import ProxyError
-from proxy.keys import Keys
+from proxy.guard import HOLD_EXCEEDED
+from proxy.keys import State
 from proxy.metrics import UNSCANNABLE, Metrics
+from proxy.policy import NO_RULE
+from proxy.server import logs
 from proxy.server.firewall import AnswerGuards, Firewall
-from proxy.server.relay import GuardFault
+from proxy.server.guarding import Sessions
+from proxy.server.limits import Limits, MemoryLimits
+from proxy.server.probing import Probing
+from proxy.server.relay import Exchange, GuardFault
+from proxy.server.reload import Reloader
 from proxy.server.settings import Settings
+from proxy.server.shared_limits import SharedLimits
+from proxy.server.traces import Traces
 from proxy.types import Decision
-from proxy.upstreams.openai import OpenAIUpstream
+from proxy.upstreams.router import Router
 
 _log = logging.getLogger("sluicegate")
 
@@ -31,8 +41,8 @@ class House:
         self,
         settings: Settings,
         firewall: Firewall,
-        keys: Keys,
-        upstream: OpenAIUpstream,
+        keys: State,
+        upstream: Router,
         trail: Trail,
         metrics: Metrics,
     ) -> None:
@@ -42,14 +52,41 @@ class House:
         self.upstream = upstream
         self.trail = trail
         self.metrics = metrics
+        self.probing = Probing()
+        self.limits: Limits = MemoryLimits()
+        self.sessions = Sessions()
+        self.traces: Traces | None = None
+        self.reloader: Reloader | None = None
+        self.policy_in_force()
+        self.index_in_force()
+
+    def policy_in_force(self) -> None:
+        """Tell the metrics which policy decides."""
+        policy = self.firewall.policy
+        self.metrics.policy_loaded(
+            policy.name,
+            policy.version,
+            roles=policy.roles,
+            rules=[*(rule.id for rule in policy.rules), NO_RULE, HOLD_EXCEEDED],
+            observe=policy.observe,
+        )
+
+    def index_in_force(self) -> None:
+        """Tell the metrics which index is asked."""
+        manifest = self.firewall.index.manifest
+        self.metrics.index_opened(
+            manifest.documents, manifest.index_bytes, manifest.built, self.firewall.index.version
+        )
 
     def faults(self) -> list[str]:
         """What keeps this worker from answering now; empty when it is ready."""
-        try:
-            self.keys.list()
-        except ProxyError:
-            return ["state"]
-        return []
+        found = []
+        for name, check in (("state", self.keys.check), ("trail", self.trail.check)):
+            try:
+                check()
+            except ProxyError:
+                found.append(name)
+        return found
 
     def fault(self, where: str, error: ProxyError | None = None) -> None:
         """Count a failure of our own, and say it in the log (messages of ours hold no text)."""
@@ -58,13 +95,29 @@ class House:
 
     def count(self, endpoint: str, role: str, outcome: str) -> None:
         """Count a request that did not reach the model."""
-        self.metrics.record(Decision(new_incident(), time.time(), "", role, "", endpoint, outcome))
+        decision = Decision(new_incident(), time.time(), "", role, "", endpoint, outcome)
+        self.metrics.record(decision)
+        logs.request(decision)
+
+    def opened(self, exchange: Exchange) -> None:
+        """A request goes to the model: into the trail before. Raises GuardFault where that cannot be."""
+        caller, path = exchange.caller, f"/v1{exchange.path}"
+        begun = Decision(
+            exchange.incident, exchange.at, caller.key_id, caller.role, exchange.request.model, path, "opened"
+        )
+        try:
+            self.trail.opened(begun)
+        except ProxyError as error:
+            self.fault("trail", error)
+            raise GuardFault("trail") from None
 
     def record(self, decision: Decision, guards: AnswerGuards, dropped: Sequence[str]) -> None:
         """One decision: into the metrics and the trail. Raises GuardFault where it cannot be recorded."""
         for name, count in Counter(dropped).items():
             self.metrics.unscannable(name if name in UNSCANNABLE else "field", count)
         fault = decision.extra.get("fault")
+        if decision.first_upstream is not None or decision.outcome == "upstream_error":
+            self.metrics.upstream_seen(decision.first_upstream is not None)
         if fault and decision.outcome == "fault":
             self.metrics.fault(str(fault))
         self.metrics.record(
@@ -73,6 +126,10 @@ class House:
             hold_seconds=guards.hold_seconds,
             scan_seconds=guards.scan_seconds,
         )
+        self.probing.note(decision)
+        logs.request(decision)
+        if self.traces is not None:
+            self.traces.request(decision)
         try:
             self.trail.record(decision)
         except ProxyError as error:
@@ -80,6 +137,14 @@ class House:
             raise GuardFault("trail") from None
 
     async def close(self) -> None:
+        with contextlib.suppress(GuardFault):  # it has been counted
+            self.sessions.forget()
         await self.upstream.close()
+        if isinstance(self.limits, SharedLimits):
+            await self.limits.close()
+        if self.traces is not None:
+            self.traces.close()
+        if self.reloader is not None:
+            self.reloader.close()
         self.trail.close()
         self.keys.close()

@@ -74,6 +74,53 @@ def test_an_incident_that_is_not_there(
     assert said in capsys.readouterr().err
 
 
+def test_a_request_that_was_begun_only(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It is found too: in flight, or cut off when a worker was killed."""
+    trail = Trail(tmp_path / "state.trail.jsonl")
+    trail.opened(Decision("inc_00000000000000aa", 1.0, "key_0", "public", "m", "/v1/x", "opened"))
+    trail.close()
+    assert show("inc_00000000000000aa", "--state", tmp_path / "state.sqlite") == 0
+    assert "in flight: begun, not decided  role public" in capsys.readouterr().err
+
+
+def verify(tmp_path: Path, *arguments: str | Path) -> int:
+    return main(["audit", "verify", "--state", str(tmp_path / "state.sqlite"), *map(str, arguments)], {})
+
+
+def test_a_whole_trail(incident: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Exit code 0, and how much there is."""
+    assert verify(tmp_path) == 0
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert "1 files, 3 lines, 1 decisions, 1 chains: whole" in told.err
+
+
+def test_a_changed_trail(incident: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Exit code 2, the file and the line on the output; for scripts the same as JSON."""
+    path = tmp_path / "state.trail.jsonl"
+    path.write_bytes(path.read_bytes().replace(b'"role":"public"', b'"role":"admin"'))
+    assert verify(tmp_path) == 2
+    told = capsys.readouterr()
+    assert told.out.startswith(f"{path}:2: chain ")
+    assert "BROKEN" in told.err
+    assert verify(tmp_path, "--json") == 2
+    found = json.loads(capsys.readouterr().out)
+    assert (found["whole"], found["faults"][0]["line"]) == (False, 2)
+
+
+def test_lines_cut_off_at_the_end(incident: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The heads of an earlier verification tell; what is no file of heads is said to be none."""
+    path, heads = tmp_path / "state.trail.jsonl", tmp_path / "heads.json"
+    assert verify(tmp_path, "--heads", heads) == 0
+    path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:-1]))
+    assert verify(tmp_path) == 0
+    assert verify(tmp_path, "--heads", heads) == 2
+    assert "is shorter now" in capsys.readouterr().out
+    heads.write_text("[1]")
+    assert verify(tmp_path, "--heads", heads) == 2
+    assert "not the heads" in capsys.readouterr().err
+
+
 def test_no_trail(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A trail that is not where it is looked for is named."""
     assert show("inc_0000000000000000", "--trail", tmp_path / "none.jsonl") == 2

@@ -14,7 +14,7 @@ import pytest
 
 from proxy.cli import main
 from proxy.upstreams.scripted import Said, Says
-from tests.cli.running import Running, running
+from tests.cli.running import Running, run, running
 from tests.serving import QUESTION, model_server
 from tests.training import ADMIN, SmallIndex, shared_units
 
@@ -142,3 +142,25 @@ def wait_until_answered(url: str, server: Running) -> None:
             assert server.process.poll() is None, server.errors.read_text("utf-8")
             threading.Event().wait(0.05)
     pytest.fail("no worker answers")
+
+
+@pytest.mark.parametrize("given", [(), ("--upstream", "http://127.0.0.1:9/v1", "--upstreams", "models.yaml")])
+def test_one_way_to_name_the_model(small_index: SmallIndex, tmp_path: Path, given: tuple[str, ...]) -> None:
+    """A server, or a file of servers: neither, or both, is a fault of the command line."""
+    done = run("serve", "--index", small_index.path, *given, cwd=tmp_path, **small_index.environment)
+    assert done.returncode == 2
+    assert b"one of them" in done.stderr
+    assert b"Traceback" not in done.stderr
+
+
+def test_a_file_of_models_with_faults(small_index: SmallIndex, tmp_path: Path) -> None:
+    """All of them are told before anything is served."""
+    models = "version: 1\nmodels:\n  m: {servers: [{url: 'ftp://x'}], roles: [nobody-knows]}\n"
+    (tmp_path / "models.yaml").write_text(models, "utf-8")
+    done = run(
+        "serve", "--index", small_index.path, "--upstreams", "models.yaml", "--port", "0",
+        cwd=tmp_path, **small_index.environment,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert b"not an http(s) URL" in done.stderr
+    assert b"nobody-knows" in done.stderr

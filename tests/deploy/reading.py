@@ -108,6 +108,7 @@ def exported() -> dict[str, dict[str, frozenset[str]]]:
         rules=[*(rule.id for rule in policy.rules), NO_RULE, HOLD_EXCEEDED],
         policy=(policy.name, policy.version),
     )
+    metrics.index_opened(1, 1, 1.0, "0123456789ab")
     found: dict[str, dict[str, set[str]]] = {}
     for family in metrics.registry.collect():
         for sample in family.samples:

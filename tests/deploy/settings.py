@@ -9,7 +9,7 @@ from proxy.cli import parser
 from proxy.cli.options import PREFIX, use_environment
 from tests.deploy.reading import ROOT
 
-SECRETS = {f"{PREFIX}INDEX_KEY", f"{PREFIX}UPSTREAM_KEY"}
+SECRETS = {f"{PREFIX}{name}" for name in ("INDEX_KEY", "UPSTREAM_KEY", "REDIS_PASSWORD", "TRAIL_KEY")}
 """Variables that are no options: they never stand on a command line."""
 
 

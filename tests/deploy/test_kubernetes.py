@@ -151,7 +151,7 @@ def test_the_policy_is_the_packaged_one() -> None:
 
 def test_no_secret_is_in_the_repository() -> None:
     """The folders that secrets are read from keep git away from all but the file that says so."""
-    for folder in (KUBERNETES / "secrets", KUBERNETES / "components" / "replicas" / "state"):
+    for folder in (KUBERNETES / "secrets", KUBERNETES / "components" / "replicas" / "secrets"):
         assert (folder / ".gitignore").read_text("utf-8").split() == ["*", "!.gitignore"]
     assert not of_kind("Secret")
 
@@ -181,7 +181,7 @@ def built(tmp_path: Path) -> Iterator[Any]:
         shutil.copytree(KUBERNETES, folder)
         (folder / "secrets" / "index.key").write_text("the key of an index")
         (folder / "secrets" / "upstream.key").write_text("")
-        (folder / "components" / "replicas" / "state" / "sluicegate.sqlite").write_bytes(b"state")
+        (folder / "components" / "replicas" / "secrets" / "redis.password").write_text("a password")
         kustomization = folder / "kustomization.yaml"
         chosen = yaml.safe_load(kustomization.read_text("utf-8"))
         chosen["components"] = [f"components/{name}" for name in components]
@@ -208,9 +208,15 @@ def test_kustomize_builds_what_kubernetes_accepts(built: Any, components: tuple[
     for container in (*spec["containers"], *spec.get("initContainers", [])):
         assert container["image"] == f"sluicegate:{__version__}"
     generated = {each["metadata"]["name"] for each in resources if each["kind"] in ("Secret", "ConfigMap")}
+    pods = [
+        each["spec"]["template"]["spec"]
+        for each in resources
+        if each["kind"] in ("Deployment", "StatefulSet")
+    ]
     used = {
         volume[kind][key]
-        for volume in spec["volumes"]
+        for pod in pods
+        for volume in pod["volumes"]
         for kind, key in (("secret", "secretName"), ("configMap", "name"))
         if kind in volume
     }
@@ -222,7 +228,7 @@ def test_kustomize_builds_what_kubernetes_accepts(built: Any, components: tuple[
 
 
 def test_replicas_share_no_writable_volume(built: Any) -> None:
-    """Each has a state of its own, filled before it serves, and the index is read only."""
+    """Their state is in one Redis that only they reach, and the index is read only."""
     resources = built("replicas")
     (found,) = [each for each in resources if each["kind"] == "Deployment"]
     assert found["spec"]["replicas"] > 1
@@ -236,3 +242,20 @@ def test_replicas_share_no_writable_volume(built: Any) -> None:
     environment = {each["name"]: each.get("value", "secret") for each in container["env"]}
     chosen = options(container["args"], image_environment(), environment)
     assert chosen.trail == Path("/dev/stdout")
+    (service,) = [each for each in resources if each["metadata"]["name"] == "sluicegate-redis"
+                  and each["kind"] == "Service"]  # fmt: skip
+    assert chosen.state == f"redis://{service['metadata']['name']}:{service['spec']['ports'][0]['port']}/0"
+    (redis,) = [each for each in resources if each["kind"] == "StatefulSet"]
+    labels = redis["spec"]["template"]["metadata"]["labels"]
+    assert service["spec"]["selector"].items() <= labels.items()
+    assert (
+        "--appendonly yes --appendfsync always"
+        in redis["spec"]["template"]["spec"]["containers"][0]["args"][0]
+    )
+    policies = {
+        each["metadata"]["name"]: each["spec"] for each in resources if each["kind"] == "NetworkPolicy"
+    }
+    assert policies["redis-only-from-sluicegate"]["ingress"][0]["from"] == [
+        {"podSelector": {"matchLabels": found["spec"]["template"]["metadata"]["labels"]}}
+    ]
+    assert {entry["port"] for way in policies["sluicegate"]["egress"] for entry in way["ports"]} >= {6379}

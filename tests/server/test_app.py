@@ -13,8 +13,8 @@ from starlette.routing import Route
 from proxy import __version__
 from proxy.errors import ConfigError
 from proxy.policy import policies_folder
-from proxy.server.app import create_app, create_from_environment, open_house
-from proxy.server.settings import SETTINGS_VARIABLE, Settings
+from proxy.server.app import create_app, open_house
+from proxy.server.settings import Settings
 from proxy.server.state import House
 from tests.training import SmallIndex
 
@@ -85,9 +85,9 @@ def paths(app: FastAPI) -> set[str]:
 def test_the_app_serves_what_it_guards_and_no_more(small_index: SmallIndex, tmp_path: Path) -> None:
     """No pages of documentation; metrics only where they have no port of their own."""
     house = open_house(settings(small_index, tmp_path), small_index.environment)
-    expected = {"/v1/chat/completions", "/v1/models", "/healthz", "/readyz", "/{path:path}"}
+    expected = {"/v1/chat/completions", "/v1/models", "/healthz", "/readyz", "/openapi.json", "/{path:path}"}
     assert paths(create_app(house)) >= expected | {"/metrics"}
-    assert not paths(create_app(house)) & {"/docs", "/redoc", "/openapi.json"}
+    assert not paths(create_app(house)) & {"/docs", "/redoc"}
     apart = House(
         replace(house.settings, metrics_port=9),
         house.firewall,
@@ -111,25 +111,6 @@ def test_the_house_is_closed_with_the_app(small_index: SmallIndex, tmp_path: Pat
 
     asyncio.run(live())
     assert house.faults() == ["state"]
-
-
-def test_a_worker_reads_its_parents_settings(
-    small_index: SmallIndex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The application of one of several workers is made from the environment alone."""
-    monkeypatch.setenv(SETTINGS_VARIABLE, settings(small_index, tmp_path).to_json())
-    monkeypatch.setenv("SLUICEGATE_INDEX_KEY", small_index.key)
-    app = create_from_environment()
-    assert "/v1/chat/completions" in paths(app)
-
-    async def live() -> None:
-        async with app.router.lifespan_context(app):
-            pass
-
-    asyncio.run(live())
-    monkeypatch.setenv("SLUICEGATE_INDEX_KEY", "another key, long enough")
-    with pytest.raises(ConfigError, match="another key"):
-        create_from_environment()
 
 
 def test_an_observing_policy_shows_in_the_metrics(small_index: SmallIndex, tmp_path: Path) -> None:

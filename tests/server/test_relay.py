@@ -277,11 +277,14 @@ async def test_a_failing_trail_hides_no_upstream_error(firewall: Firewall) -> No
 async def test_dropped_fields_are_told(firewall: Firewall) -> None:
     """What stays behind is counted by name, from a closed set."""
     reply = Raw(
-        [chunk({"content": "Hi", "thinking_blocks": [1], "x-odd": 5}, citations=["a"]), chunk({}, "stop")]
+        [
+            chunk({"content": "Hi", "thinking_blocks": [1], "x-odd": 5}, search_results=["a"]),
+            chunk({}, "stop"),
+        ]
     )
     async with asked(firewall, reply, stream=True) as (source, exchange, record, _):
         assert said([data async for data in relay_stream(source, exchange)]) == "Hi"
-    assert sorted(record.dropped) == ["citations", "other", "thinking_blocks"]
+    assert sorted(record.dropped) == ["other", "search_results", "thinking_blocks"]
 
 
 async def test_drift_and_faults_stand_in_the_extra(firewall: Firewall) -> None:

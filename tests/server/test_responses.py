@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import orjson
 from starlette.responses import Response
 
 from proxy.errors import ConfigError, NotAuthorised, RequestError, UpstreamError
-from proxy.server.responses import error_response, event_stream, for_error, json_response
+from proxy.server.responses import error_response, for_error, json_response
 from proxy.upstreams.openai import UpstreamRefusal
 
 
@@ -65,17 +64,3 @@ def test_our_own_fault_tells_nothing() -> None:
     assert response.status_code == 500
     assert b"policy" not in bytes(response.body)
     assert body(response)["error"]["code"] == "proxy_fault"
-
-
-async def test_an_event_stream_is_not_buffered() -> None:
-    """Nothing between here and the caller is to keep or collect the events."""
-
-    async def events() -> AsyncIterator[bytes]:
-        yield b"data: 1\n\n"
-
-    response = event_stream(events(), {"x-incident": "i"})
-    assert response.headers["content-type"].startswith("text/event-stream")
-    assert response.headers["cache-control"] == "no-cache"
-    assert response.headers["x-accel-buffering"] == "no"
-    assert response.headers["x-incident"] == "i"
-    assert [part async for part in response.body_iterator] == [b"data: 1\n\n"]

@@ -37,12 +37,12 @@ def served(small_index: SmallIndex, tmp_path_factory: pytest.TempPathFactory) ->
         ("PUT", CHAT),
         ("POST", CHAT + "/"),
         ("POST", "/v1/models"),
-        ("POST", "/v1/embeddings"),
+        ("GET", "/v1/responses/resp_1"),
         ("POST", "/v1/images/generations"),
         ("DELETE", "/v1/models/m"),
         ("GET", "/docs"),
-        ("GET", "/openapi.json"),
-        ("POST", "/v1/chat/../completions"),
+        ("GET", "/redoc"),
+        ("POST", "/v1/audio/speech"),
         ("GET", "/" + "x" * 5000),
     ],
 )
@@ -60,7 +60,11 @@ def test_unknown_paths_are_not_passed_on(served: Served, method: str, path: str)
 def test_health_and_readiness_need_no_key(served: Served) -> None:
     """They tell nothing but that the server is there."""
     assert served.web.get("/healthz").json() == {"status": "ok"}
-    assert served.web.get("/readyz").json() == {"ready": True, "faults": []}
+    ready = served.web.get("/readyz").json()
+    assert (ready["ready"], ready["faults"]) == (True, [])
+    firewall = served.house.firewall
+    assert (ready["policy"], ready["index"]) == (firewall.policy.version, firewall.index.version)
+    assert (ready["allowed"], ready["refused"], ready["state"]) == (0, False, "current")
     assert served.web.head("/healthz").status_code == 200
 
 

@@ -13,7 +13,7 @@ from proxy.dialects import DIALECTS
 from proxy.errors import ConfigError
 from proxy.server.app import open_house
 from proxy.server.firewall import AnswerGuards
-from proxy.server.relay import GuardFault
+from proxy.server.relay import Exchange, GuardFault
 from proxy.server.settings import Settings
 from proxy.server.state import House
 from proxy.types import Caller, Decision
@@ -49,8 +49,9 @@ def metrics(house: House) -> str:
 async def test_a_decision_is_written_and_counted(house: House) -> None:
     """One line in the trail and one count, and each dropped field by its kind."""
     house.record(DECISION, await guards(house), ["logprobs", "other", "citations"])
-    (line,) = house.settings.trail_path.read_bytes().splitlines()
-    assert orjson.loads(line)["incident"] == DECISION.incident
+    lines = [orjson.loads(line) for line in house.settings.trail_path.read_bytes().splitlines()]
+    assert [line["kind"] for line in lines] == ["begun", "decision"]
+    assert lines[-1]["incident"] == DECISION.incident
     text = metrics(house)
     assert (
         'sluicegate_requests_total{endpoint="/v1/chat/completions",outcome="passed",role="public"} 1.0'
@@ -94,6 +95,38 @@ async def test_requests_that_did_not_reach_the_model_are_counted(house: House) -
         in metrics(house)
     )
     assert house.settings.trail_path.read_bytes() == b""
+
+
+async def test_a_request_is_in_the_trail_before_the_model_is_asked(house: House) -> None:
+    """Who asks for what, under the incident that its decision will have."""
+    request = DIALECTS["/chat/completions"]({"model": "m", "messages": QUESTION}, allow_logprobs=False)
+    caller = Caller("key_0", "public")
+    exchange = Exchange(
+        incident=DECISION.incident,
+        caller=caller,
+        path="/chat/completions",
+        request=request,
+        guards=await guards(house),
+        record=house.record,
+    )
+    house.opened(exchange)
+    line = orjson.loads(house.settings.trail_path.read_bytes().splitlines()[-1])
+    assert (line["kind"], line["incident"], line["path"]) == ("opened", DECISION.incident, DECISION.path)
+    house.trail.close()
+    with pytest.raises(GuardFault):
+        house.opened(exchange)
+
+
+async def test_a_trail_that_takes_lines_again_is_ready_again(house: House, tmp_path: Path) -> None:
+    """What was in the way is reported until a line can be written."""
+    trail = house.settings.trail_path
+    trail.unlink()
+    trail.mkdir()
+    with pytest.raises(GuardFault):
+        house.record(DECISION, await guards(house), [])
+    assert house.faults() == ["trail"]
+    trail.rmdir()
+    assert house.faults() == []
 
 
 async def test_ready_means_that_keys_can_be_read(house: House) -> None:

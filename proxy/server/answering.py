@@ -1,0 +1,240 @@
+"""One request of the API from its body to its answer: who may, how much, through which guards.
+
+May import: every room and this door. The rules that must stay true: an answer leaves through ``relay.py``
+alone; a place that a key was given is given back however the answer ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import ExitStack
+from typing import Any, TypeVar
+
+import orjson
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+
+from proxy.audit import new_incident
+from proxy.dialects import DIALECTS
+from proxy.errors import RequestError, UpstreamError
+from proxy.server.limits import Admission, Limit
+from proxy.server.relay import Blocked, Exchange, GuardFault, relay_plain, relay_stream, withheld
+from proxy.server.responses import INCIDENT_HEADER, error_response, for_error, json_response
+from proxy.server.state import House
+from proxy.server.stream import EventStream
+from proxy.types import Caller
+
+_T = TypeVar("_T")
+_LOGPROBS = ("logprobs", "top_logprobs")
+_SPELT = "message.output_text.logprobs"
+_BODY_SECONDS = 60.0
+
+
+class Overload(Exception):
+    """A key has asked more than it may."""
+
+    def __init__(self, admission: Admission) -> None:
+        super().__init__(admission.reason)
+        self.admission = admission
+
+    def response(self) -> Response:
+        concurrent = self.admission.reason == "concurrent"
+        what = "answers at the same time" if concurrent else "requests a minute"
+        return error_response(
+            f"Rate limit reached: this key has had as many {what} as it may. Please try again later.",
+            status=429,
+            kind="requests",
+            code="rate_limit_exceeded",
+            headers=self.admission.headers(),
+        )
+
+
+async def admitted(house: House, caller: Caller) -> Mapping[str, str]:
+    """Take a place for a request; the headers that tell of it. Raises Overload.
+
+    The place is given back by ``house.limits.release``.
+    """
+    role = house.firewall.policy.role(caller.role)
+    limit = Limit(role.requests_per_minute, role.concurrent)
+    if limit.unlimited:
+        return {}
+    admission = await house.limits.admit(caller.key_id, limit)
+    if not admission.allowed:
+        raise Overload(admission)
+    return admission.headers()
+
+
+async def answer(house: House, http: Request, path: str, caller: Caller) -> Response:
+    """The answer to one request of an endpoint. Raises RequestError, Overload, ClientDisconnect."""
+    said = await admitted(house, caller)
+    flight = ExitStack()  # counts a stream while it lasts
+    released = asyncio.Event()
+
+    async def release() -> None:
+        if not released.is_set():
+            released.set()
+            flight.close()
+            await house.limits.release(caller.key_id)
+
+    try:
+        response = await _answer(house, http, path, caller, said, flight, release)
+    except BaseException:
+        await release()
+        raise
+    if not isinstance(response, EventStream):
+        await release()
+    return response
+
+
+async def _answer(
+    house: House,
+    http: Request,
+    path: str,
+    caller: Caller,
+    said: Mapping[str, str],
+    flight: ExitStack,
+    release: Callable[[], Awaitable[None]],
+) -> Response:
+    exchange = await _exchange(house, http, path, caller)
+    headers = {INCIDENT_HEADER: exchange.incident, **said}
+    try:
+        house.opened(exchange)
+        if not exchange.request.stream:
+            body = await _unless_gone(http, relay_plain(house.upstream, exchange))
+            return json_response(body, headers=headers)
+        events = relay_stream(house.upstream, exchange)
+        first = await _begin(http, events, exchange, house.settings.keep_alive)
+        flight.enter_context(house.metrics.stream())
+        return EventStream(
+            first,
+            events,
+            headers,
+            keep_alive=house.settings.keep_alive,
+            patience=house.settings.patience,
+            ended=release,
+        )
+    except Blocked as blocked:
+        return error_response(
+            withheld(blocked.incident),
+            status=400,
+            kind="invalid_request_error",
+            code="content_filter",
+            headers=headers,
+        )
+    except UpstreamError as error:
+        return for_error(error, headers)
+    except GuardFault:
+        return error_response(
+            f"The answer was stopped: it could not be checked (incident {exchange.incident}).",
+            status=500,
+            kind="server_error",
+            code="guard_fault",
+            headers=headers,
+        )
+
+
+async def _exchange(house: House, http: Request, path: str, caller: Caller) -> Exchange:
+    """A request that has been checked, and its guards. Raises RequestError."""
+    firewall = house.firewall
+    role = firewall.policy.role(caller.role)
+    body = await read_body(http, house.settings.max_body)
+    allowed = firewall.policy.logprobs(caller.role, firewall.index.audiences)
+    if allowed == "strip" and isinstance(body, dict):
+        _strip(body)
+    request = DIALECTS[path](body, allow_logprobs=allowed == "allow")
+    if not role.may_use(request.model) or not house.upstream.serves(request.model, caller.role):
+        raise RequestError(
+            f"The model '{request.model}' does not exist or you do not have access to it.",
+            status=404,
+            code="model_not_found",
+            param="model",
+        )
+    return Exchange(
+        incident=new_incident(),
+        caller=caller,
+        path=path,
+        request=request,
+        guards=await firewall.guards(caller, request),
+        record=house.record,
+        error_on_block=role.on_block == "error",
+        request_id=http.scope.get("state", {}).get("request_id", ""),
+    )
+
+
+def _strip(body: dict[str, Any]) -> None:
+    """Take the wish for log-probabilities out of a request."""
+    for name in _LOGPROBS:
+        body.pop(name, None)
+    if isinstance(include := body.get("include"), list):
+        body["include"] = [each for each in include if each != _SPELT]
+
+
+async def _begin(
+    http: Request, events: AsyncGenerator[bytes], exchange: Exchange, wait: float
+) -> bytes | asyncio.Task[bytes]:
+    """The first event; where it is long in coming, what will become of it, and the answer begins without.
+
+    Raises what the relay raises before its first event, and ClientDisconnect.
+    """
+    first = asyncio.ensure_future(anext(events, b""))
+    gone = asyncio.ensure_future(_disconnect(http))
+    try:
+        await asyncio.wait({first, gone}, timeout=wait or None, return_when=asyncio.FIRST_COMPLETED)
+        if first.done():
+            return first.result()
+        if gone.done():
+            raise ClientDisconnect()
+        exchange.begun = True
+        return first
+    finally:
+        gone.cancel()
+        if not first.done() and not exchange.begun:
+            first.cancel()
+        await asyncio.gather(gone, *([] if exchange.begun else [first]), return_exceptions=True)
+
+
+async def _unless_gone(http: Request, work: Awaitable[_T]) -> _T:
+    """The work's result; when the caller leaves first the work is cancelled. Raises ClientDisconnect."""
+    task = asyncio.ensure_future(work)
+    gone = asyncio.ensure_future(_disconnect(http))
+    try:
+        await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
+        if task.done():
+            return task.result()
+        raise ClientDisconnect()
+    finally:
+        for each in (task, gone):
+            each.cancel()
+        await asyncio.gather(task, gone, return_exceptions=True)
+
+
+async def _disconnect(http: Request) -> None:
+    while (await http.receive())["type"] != "http.disconnect":
+        pass
+
+
+async def read_body(http: Request, limit: int) -> object:
+    """The request's body as JSON. Raises RequestError: 413 above the limit, 408 where it does not come, 400
+    where it is no JSON."""
+    too_large = RequestError(
+        f"The request body is larger than {limit} bytes.", status=413, code="request_too_large"
+    )
+    length = http.headers.get("content-length", "")
+    if length.isdecimal() and int(length) > limit:
+        raise too_large
+    parts: list[bytes] = []
+    size = 0
+    try:
+        async with asyncio.timeout(_BODY_SECONDS):
+            async for part in http.stream():
+                size += len(part)
+                if size > limit:
+                    raise too_large
+                parts.append(part)
+    except TimeoutError:
+        raise RequestError("The request body did not come in time.", status=408) from None
+    try:
+        return orjson.loads(b"".join(parts))
+    except orjson.JSONDecodeError:
+        raise RequestError("We could not parse the JSON body of your request.") from None

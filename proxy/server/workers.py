@@ -1,0 +1,147 @@
+"""Several workers behind one port: started, watched, replaced when they die, told to reload and to end.
+
+All share the socket that their parent listens on, so the kernel hands each connection to one that is free.
+
+May import: this door and ``proxy.metrics``. The rules that must stay true: a worker opens everything that
+guards before it takes its first request; no worker outlives its parent.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from multiprocessing.connection import wait
+from multiprocessing.context import SpawnProcess
+from typing import Any
+
+from proxy.errors import ConfigError, ProxyError
+from proxy.metrics import worker_ended
+from proxy.server.logs import configure
+from proxy.server.settings import Settings
+
+_SOON = 10.0
+"""A worker that ends so many seconds after its start has failed to start."""
+
+_PAUSE = 1.0
+_MORE = 5.0
+"""Seconds beyond its grace that a worker has to end."""
+
+_TRIES = 3
+
+
+class Workers:
+    """The workers of one server. :meth:`run` ends when it is interrupted, or none can be kept alive."""
+
+    def __init__(self, settings: Settings, listener: socket.socket, server: Mapping[str, Any]) -> None:
+        """``server``: settings for uvicorn."""
+        self._arguments = (settings.to_json(), listener, dict(server))
+        self._number = settings.workers
+        self._patience = settings.grace + _MORE
+        self._processes: dict[SpawnProcess, float] = {}
+        self._failed = 0
+
+    def run(self) -> None:
+        """Keep the workers alive. Raises ConfigError where they end as soon as they start."""
+        with self._signals():
+            try:
+                for _ in range(self._number):
+                    self._start()
+                while True:
+                    wait([each.sentinel for each in self._processes], timeout=_PAUSE)
+                    self._look_after()
+            finally:
+                self._end()
+
+    def _start(self) -> None:
+        process = multiprocessing.get_context("spawn").Process(target=work, args=self._arguments)
+        process.start()
+        self._processes[process] = time.monotonic()
+
+    def _look_after(self) -> None:
+        """Replace those that have ended; wait a little where one ended as soon as it began."""
+        ended = [each for each in self._processes if not each.is_alive()]
+        soon = False
+        for process in ended:
+            soon = soon or time.monotonic() - self._processes.pop(process) < _SOON
+            if process.pid is not None:
+                worker_ended(process.pid)
+            code = process.exitcode
+            print(f"sluicegate: a worker has ended ({_how(code)}); starting another", file=sys.stderr)
+        if not ended:
+            self._failed = 0 if self._all_settled() else self._failed
+            return
+        self._failed = self._failed + 1 if soon else 0
+        if self._failed >= _TRIES and not self._processes:
+            raise ConfigError("every worker ends as soon as it starts; what each has said stands above")
+        if soon:
+            time.sleep(_PAUSE)
+        while len(self._processes) < self._number:
+            self._start()
+
+    def _all_settled(self) -> bool:
+        return all(time.monotonic() - began > _SOON for began in self._processes.values())
+
+    def _end(self) -> None:
+        for process in self._processes:
+            process.terminate()
+        deadline = time.monotonic() + self._patience
+        for process in self._processes:
+            process.join(max(0.0, deadline - time.monotonic()))
+            if process.is_alive():
+                process.kill()
+                process.join()
+
+    @contextmanager
+    def _signals(self) -> Iterator[None]:
+        """SIGHUP is passed on: each worker reads policy and index anew."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+
+        def forward(_number: int, _frame: object) -> None:
+            for process in list(self._processes):
+                if process.pid is not None and process.is_alive():
+                    os.kill(process.pid, signal.SIGHUP)
+
+        before = signal.signal(signal.SIGHUP, forward)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGHUP, before)
+
+
+def work(settings: str, listener: socket.socket, server: Mapping[str, Any]) -> None:
+    """What a worker does, in a process of its own."""
+    import uvicorn
+
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until it can be heeded, it must not kill
+    from proxy.server.app import create_app, open_house
+
+    configure(Settings.from_json(settings).log_format)
+    threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
+    try:
+        house = open_house(Settings.from_json(settings), os.environ)
+    except ProxyError as error:
+        for line in str(error).splitlines():
+            print(f"sluicegate: {line}", file=sys.stderr)
+        raise SystemExit(2) from None
+    uvicorn.Server(uvicorn.Config(create_app(house), **server)).run([listener])
+
+
+def _end_with_parent() -> None:
+    """A worker whose parent was killed ends as if it had been asked to."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _how(code: int | None) -> str:
+    return f"signal {-code}" if code is not None and code < 0 else f"code {code}"

@@ -1,0 +1,58 @@
+"""Buckets of requests and places for answers, key by key."""
+
+from __future__ import annotations
+
+from proxy.server.limits import Limit, MemoryLimits
+
+
+async def test_requests_a_minute() -> None:
+    """All of a minute's requests may come at once; then one comes back every so often."""
+    now = [0.0]
+    limits, limit = MemoryLimits(lambda: now[0]), Limit(per_minute=6)
+    admissions = [await limits.admit("a", limit) for _ in range(7)]
+    assert [each.allowed for each in admissions] == [True] * 6 + [False]
+    assert [each.remaining for each in admissions] == [5, 4, 3, 2, 1, 0, 0]
+    refused = admissions[-1]
+    assert refused.headers() == {
+        "x-ratelimit-limit-requests": "6",
+        "x-ratelimit-remaining-requests": "0",
+        "x-ratelimit-reset-requests": "60.000s",
+        "retry-after": "10",
+    }
+    assert (await limits.admit("b", limit)).allowed
+    now[0] = 10.0
+    assert (await limits.admit("a", limit)).allowed
+    assert not (await limits.admit("a", limit)).allowed
+    now[0] = 10_000.0
+    assert (await limits.admit("a", limit)).remaining == 5
+
+
+async def test_answers_at_the_same_time() -> None:
+    """A place is taken until it is given back; giving back more than was taken makes no new ones."""
+    limits, limit = MemoryLimits(), Limit(concurrent=2)
+    assert [(await limits.admit("a", limit)).allowed for _ in range(3)] == [True, True, False]
+    assert (await limits.admit("a", limit)).headers() == {"retry-after": "1"}
+    for _ in range(3):
+        await limits.release("a")
+    await limits.release("unknown")
+    assert [(await limits.admit("a", limit)).allowed for _ in range(3)] == [True, True, False]
+
+
+async def test_no_limit() -> None:
+    """Without limits everything goes, and nothing is told."""
+    limits = MemoryLimits()
+    assert Limit().unlimited
+    admission = await limits.admit("a", Limit())
+    assert (admission.allowed, admission.headers()) == (True, {})
+
+
+async def test_silent_keys_are_forgotten() -> None:
+    """However many keys there are, memory is bounded by those of the last minute."""
+    now = [0.0]
+    limits, limit = MemoryLimits(lambda: now[0]), Limit(per_minute=1)
+    for number in range(10_000):
+        await limits.admit(str(number), limit)
+        await limits.release(str(number))
+    now[0] = 61.0
+    await limits.admit("new", limit)
+    assert len(limits._counts) == 1
