@@ -55,10 +55,11 @@ class ResponseRequest:
         if isinstance(given, str) and "user" in roles:
             yield given
         for item in asking.members(given):
-            if item.get("type") in _OUTPUTS:
+            kind, role = item.get("type"), item.get("role")
+            if isinstance(kind, str) and kind in _OUTPUTS:
                 if "tool" in roles:
                     yield from asking.parts(item.get("output"))
-            elif item.get("role") in roles and item.get("role") != "assistant":
+            elif isinstance(role, str) and role in roles and role != "assistant":
                 yield from asking.parts(item.get("content"))
 
     def is_json(self, channel: str) -> bool:
