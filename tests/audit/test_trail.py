@@ -199,6 +199,9 @@ def test_two_writers_rotate_one_trail(tmp_path: Path) -> None:
     def write(who: int) -> None:
         for number in range(100):
             trails[who].record(decision(incident=f"inc_{who:08x}{number:08x}"))
+            rotation = trails[who]._rotation
+            if number % 20 == 19 and rotation is not None:
+                rotation.join(60)  # else all may be written before the first file has been moved away
 
     threads = [threading.Thread(target=write, args=(who,)) for who in range(2)]
     for thread in threads:
