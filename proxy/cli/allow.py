@@ -10,7 +10,6 @@ import argparse
 import json
 import re
 import secrets
-import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from proxy.cli import console
 from proxy.cli.options import Subparsers, command, index_option, json_option, state_option, trail_path
+from proxy.cli.scan import read_text
 from proxy.errors import ConfigError
 from proxy.types import Document
 
@@ -86,7 +86,7 @@ def _add(options: argparse.Namespace, environment: Mapping[str, str], what: str)
         raise ConfigError("--index is needed: the text is hashed with the key of an index")
     index = open_index(options.index, index_key(options.index, environment))
     incident = what if _INCIDENT.fullmatch(what) else ""
-    texts = _documents(options, incident) if incident else [_read(what)]
+    texts = _documents(options, incident) if incident else [read_text(what)]
     if len(options.name) > 100 or not options.name.isprintable():
         raise ConfigError("--name: at most 100 plain characters")
     found = values_in(texts, index)
@@ -145,17 +145,6 @@ class _Heard:
 
     def hear(self, nodes: Iterable[Any]) -> None:
         self.names.update(name for node in nodes if node.ends for name in node.names)
-
-
-def _read(name: str) -> str:
-    try:
-        data = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
-    except OSError as error:
-        raise ConfigError(f"{name}: cannot be read: {error.strerror}") from None
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{name}: not UTF-8 (byte {error.start})") from None
 
 
 def _documents(options: argparse.Namespace, incident: str) -> Sequence[str]:

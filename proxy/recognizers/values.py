@@ -245,7 +245,7 @@ class ValueFinder:
         for document in documents:
             try:
                 self._find([document])
-            except Exception:
+            except Exception:  # fails closed: whatever was raised, it becomes the error below
                 where = document.id
                 break
         return ConfigError(
