@@ -77,6 +77,10 @@ class GramKey:
     def __reduce__(self) -> Any:
         raise TypeError("a key is secret and is not to be pickled")
 
+    def derived(self, purpose: bytes) -> bytes:
+        """A key of 32 bytes for another purpose, of at most 16 bytes; the two tell nothing of each other."""
+        return blake2b(key=self._root, digest_size=32, person=purpose).digest()
+
     def _constants(self, length: int) -> tuple[int, int, int, int, int]:
         """The mixer's secrets for grams of this length: two masks and three odd multipliers."""
         digest = blake2b(
@@ -93,7 +97,7 @@ class GramKey:
         ``seeds[j]`` are the seeds of neighbouring windows; ``seeds[last - (length - SEED)]`` is the first
         it needs. For ``length == SEED`` it is the mixed form of the seed, as postings keep it.
         """
-        mix = self._mixer(length)
+        mix = self.mixer(length)
         part = shorter(length)
         step = length - part
         if part == SEED:
@@ -109,7 +113,9 @@ class GramKey:
 
         return nested
 
-    def _mixer(self, length: int) -> Callable[[int, int], int]:
+    def mixer(self, length: int) -> Callable[[int, int], int]:
+        """A function that makes the gram of ``length`` units of its first and its last part, each of
+        :func:`shorter` units, or of a seed twice for ``length == SEED``."""
         one, two, first, second, third = self._constants(length)
 
         def mix(a: int, b: int) -> int:

@@ -18,11 +18,13 @@ from proxy.detectors.align import align
 from proxy.detectors.echo import Echo
 from proxy.detectors.ladder import NAME, NEAR_PASSAGE, PASSAGE, Ladder
 from proxy.detectors.near import SPAN, Chain, NearMatch
-from proxy.detectors.offsets import Offsets
-from proxy.detectors.window import SeedWindow
+from proxy.detectors.recent import Recent
 from proxy.grams import SEED, GramKey, cut_words
 from proxy.text import UNIT_BYTES
-from proxy.types import QUIET, Finding, Provenance, Scan, Select, Span
+from proxy.types import QUIET, Finding, Provenance, Scan, Select, Span, in_full
+
+_SEGMENT = 128
+"""Characters that are read together at most."""
 
 
 class MemorisedScanner:
@@ -48,69 +50,78 @@ class MemorisedScanner:
         for ladder in ladders:
             lengths.update(length for length, _ in ladder.levels)
             lengths.add(ladder.threshold)
-        self._composers = {length: key.composer(length) for length in lengths}
         keep = max(max(lengths) + run + 1, 2 * SPAN if any(nears) else 0)  # units that a look-back may need
-        self._window = SeedWindow(key, keep)
-        self._pieces = key.pieces
-        self._offsets = Offsets(key.table, keep)
+        # A lone seed is a match of SEED units, which a budget of as many lets go: then every second unit
+        # is enough to notice that a match begins. Its first seed is looked up when its second is met.
+        self._stride = 2 if all(x.budget >= SEED for x in ladders if x.holds) else 1
+        self._recent = Recent(key, keep, self._stride)
         self._units = 0
-        self._position = 0
+        """The last unit that was followed, or passed over."""
         self._settled = 0
         self._parts = 0
         # A match shorter than a seed cannot be seen: with a smaller budget, as much is always held.
         self._blind = max([SEED - 1 - ladder.budget for ladder in ladders if ladder.holds], default=0)
         self._open = self._blind > 0  # whether a match, a chain or a small budget makes every unit count
-        # A lone seed is a match of SEED units, which a budget of as many lets go: then every second unit
-        # is enough to notice that a match begins. Its first seed is looked up when its second is met.
-        self._stride = 2 if all(x.budget >= SEED for x in ladders if x.holds) else 1
         self._checked = 0
         """The last unit whose seed was looked up in every ladder."""
 
     def feed(self, piece: str) -> Scan:
-        start, size = self._position, len(piece)
         if not self._ladders:
             return QUIET
-        first = self._units + 1
-        count, seeds = self._window.read(self._pieces[piece], self._stride)
-        if self._open or self._wakes(seeds, first + count):
-            encoded = list(map(self._key.table.__getitem__, piece))
-            return self._follow(encoded, self._offsets.read(start, encoded, count), first)
-        self._offsets.put_aside(start, piece, count)
-        self._units += count
-        self._position = self._settled = start + size
+        if len(piece) > _SEGMENT:
+            return self._segments(piece)
+        recent = self._recent
+        start = recent.position
+        seeds = recent.read(piece)
+        if self._open or (seeds and self._wakes(seeds)):
+            return self._follow(piece, start)
+        self._settled = recent.position
         return QUIET
 
-    def _wakes(self, seeds: Sequence[int], end: int) -> bool:
-        """Whether one of the seeds that are looked up while all is quiet matters; ``end``: of the units."""
-        for number, ladder in enumerate(self._ladders):
+    def _segments(self, piece: str) -> Scan:
+        """A long piece in several: what begins in one is followed to the end of that one at most."""
+        start = self._recent.position
+        scans = [
+            in_full(self.feed(piece[at : at + _SEGMENT]), start + at, min(_SEGMENT, len(piece) - at))
+            for at in range(0, len(piece), _SEGMENT)
+        ]
+        return Scan(
+            [finding for scan in scans for finding in scan.findings],
+            [offset for scan in scans for offset in scan.settled],
+        )
+
+    def _wakes(self, seeds: Sequence[int]) -> bool:
+        """Whether one of the seeds that are looked up while all is quiet matters."""
+        for ladder, near in zip(self._ladders, self._nears, strict=True):
             found = ladder.select(seeds)
             if found:
-                near = self._nears[number]
-                last = (end - 1) // self._stride * self._stride - (len(seeds) - 1) * self._stride
-                if any(self._matters(last + at * self._stride, end, ladder, near) for at in found):
+                units = self._recent.units
+                last = units // self._stride * self._stride - (len(seeds) - 1) * self._stride
+                if any(self._matters(last + at * self._stride, units, ladder, near) for at in found):
                     return True
         return False
 
-    def _matters(self, unit: int, end: int, ladder: Ladder, near: NearMatch | None) -> bool:
+    def _matters(self, unit: int, units: int, ladder: Ladder, near: NearMatch | None) -> bool:
         """Whether the seed that ends at ``unit`` is more than a stranger that the filter took for its own.
 
         Alone, it is a match that the budget lets go, and says something only where it is a sampled one.
+        ``units``: those read.
         """
-        if unit + 1 >= end or self._stride == 1:
+        if unit >= units or self._stride == 1:
             return True  # its neighbour is still to come, or the budget does not let a seed go
-        window, start = self._window, unit - SEED
-        beside = [window[start + 1]] if unit == SEED else [window[start - 1], window[start + 1]]
+        recent = self._recent
+        beside = [recent.seed(end) for end in (unit - 1, unit + 1) if end >= SEED]
         if ladder.select(beside):
             return True
-        return near is not None and near.samples(self._composers[SEED](window, start))
+        return near is not None and near.samples(recent.gram(SEED, unit))
 
     def drift(self) -> tuple[str, float] | None:
         """The protected document that shares most with the text so far, and how much of it that covers."""
         best = [near.nearest() for near in self._nears if near is not None and near.votes]
-        if not best or not self._units:
+        if not best:
             return None
         document, units = max(best, key=lambda each: each[1])
-        return document, min(1.0, units / self._units)
+        return document, min(1.0, units / self._recent.units)
 
     def finish(self) -> Sequence[Finding]:
         """The text has ended: near-verbatim spans end where their document's words do.
@@ -118,21 +129,27 @@ class MemorisedScanner:
         A tail that never reached its threshold is let go: it is no finding.
         """
         findings: list[Finding] = []
+        self._units = self._recent.units
         for near in self._nears:
             if near is not None and near.acting:
-                self._close(near, self._position + 1, findings)
+                self._close(near, self._recent.position + 1, findings)
         return findings
 
-    def _follow(self, encoded: Sequence[bytes], offsets: Sequence[int], first: int) -> Scan:
+    def _follow(self, piece: str, start: int) -> Scan:
         """Unit by unit where a match or a chain is open; what lies between is settled as it comes.
 
-        ``offsets`` are the raw offsets of the piece's units, ``first`` is the number of its first unit.
+        ``piece`` is the last that was read, ``start`` its raw offset.
         """
         findings: list[Finding] = []
         settled: list[int] = []
-        start, end = self._position, first + len(offsets)
+        encoded = list(map(self._key.table.__getitem__, piece))
+        end = self._recent.units + 1
+        first = end - sum(map(len, encoded)) // UNIT_BYTES
+        offsets = self._recent.offsets(first - 1, end - 1)
+        if not self._open:  # what came before was passed over
+            self._units = first - 1
         begin = max(first, SEED)
-        seeds = self._window.seeds(begin, end, 1)
+        seeds = self._recent.seeds(begin, end)
         hits = [{begin + index for index in ladder.select(seeds)} for ladder in self._ladders]
         free = self._free_of(seeds, hits, begin)
         quiet = deque(sorted(unit for unit in set().union(*hits) if unit % self._stride == 0))
@@ -152,7 +169,7 @@ class MemorisedScanner:
             at += 1
             self._settled = max(self._settled, self._unit_limit(start + at))
             settled.append(self._settled)
-        self._position = start + size
+        self._units = end - 1
         return Scan(findings, settled)
 
     def _character(
@@ -190,7 +207,7 @@ class MemorisedScanner:
         unit = self._units - 1
         if unit < SEED or ladder.run:
             return
-        seed = self._window[unit - SEED]
+        seed = self._recent.seed(unit)
         if ladder.select((seed,)):
             ladder.run = 1
             if near is not None and not any(select((seed,)) for select in self._free):
@@ -216,7 +233,7 @@ class MemorisedScanner:
         """A distinctive seed ends at ``unit``: chains may begin to hold, act, or grow."""
         acting = near.hit(
             unit,
-            self._composers[SEED](self._window, unit - SEED),
+            self._recent.gram(SEED, unit),
             lambda: self._exempt(ladder, unit),
         )
         if near.holders and near.since is None:
@@ -227,7 +244,7 @@ class MemorisedScanner:
 
     def _exempt(self, ladder: Ladder, unit: int) -> bool:
         """Whether what ends at ``unit`` is the caller's own, or stands in a text it may have."""
-        if self._echo.contains_seed(self._window[unit - SEED]):
+        if self._echo.contains_seed(self._recent.seed(unit)):
             return True
         if unit < self._run:
             return False
@@ -247,20 +264,19 @@ class MemorisedScanner:
         """The raw end of the last word that belongs to a span, and the share of its words that match."""
         import numpy as np
 
-        units, covered = self._units, chain.last
-        raw, start = self._offsets.raw, self._offsets.first
-        first = max(start, covered - SPAN)
-        codes = np.frombuffer(self._window.encoded(first, units), dtype="<u4")
-        places = np.array(raw[first - start : units - start], dtype=np.int64)
+        units, covered, recent = self._units, chain.last, self._recent
+        first = max(recent.first, covered - SPAN)
+        codes = np.frombuffer(recent.encoded(first, units), dtype="<u4")
+        places = np.array(recent.offsets(first, units), dtype=np.int64)
         edges = cut_words(codes, places).tolist()
         words = [
-            self._key.word(self._window.encoded(first + begin, first + end)) for begin, end in pairwise(edges)
+            self._key.word(recent.encoded(first + begin, first + end)) for begin, end in pairwise(edges)
         ]
         sure = bisect_right(edges, covered - first) - 1
         document, _ = near.words(chain, covered - first, units - covered)
         aligned = align(words, document, sure)
         last = first + edges[aligned.words] - 1
-        return (raw[last - start] + 1 if aligned.words > sure else 0), aligned.score
+        return (recent.offset(last) + 1 if aligned.words > sure else 0), aligned.score
 
     def _act_near(self, near: NearMatch, chain: Chain, start: int, end: int, findings: list[Finding]) -> None:
         """A chain has the cover to act: its span begins where text was held first, or grows to ``end``."""
@@ -331,13 +347,13 @@ class MemorisedScanner:
 
     def _gram(self, length: int, end: int) -> int:
         """The gram of the ``length`` units before unit ``end``."""
-        return self._composers[length](self._window, end - SEED)
+        return self._recent.gram(length, end)
 
     # --- acting --------------------------------------------------------------------------------------------
 
     def _act(self, ladder: Ladder, end: int, findings: list[Finding]) -> None:
         """The live match reaches the threshold, or stays there: a span begins, or grows to ``end``."""
-        raw = self._offsets.of
+        raw = self._recent.offset
         if ladder.active:
             start = raw(ladder.floor - 1) + 1
             origin = None
@@ -385,12 +401,12 @@ class MemorisedScanner:
             if not ladder.holds:
                 continue
             held = ladder.held if ladder.match else SEED - 1 - ladder.budget
-            first = max(self._units - max(0, held), ladder.floor, self._offsets.first)
+            first = max(self._units - max(0, held), ladder.floor, self._recent.first)
             if first < self._units:
-                limit = min(limit, self._offsets.of(first))
+                limit = min(limit, self._recent.offset(first))
             elif ladder.active:
                 # What follows a span's last unit (spaces, punctuation) belongs to it if it grows.
-                limit = min(limit, self._offsets.of(ladder.floor - 1) + 1)
+                limit = min(limit, self._recent.offset(ladder.floor - 1) + 1)
         for near in self._nears:
             if near is not None and near.holds and near.since is not None:
                 limit = min(limit, near.since)

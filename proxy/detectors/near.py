@@ -5,8 +5,8 @@ document is met, its *diagonal* (position in the training set minus position in 
 the same from run to run, but for insertions and deletions. A chain gathers what is covered on one
 diagonal within the last ``SPAN`` units. Seeds that also stand in text this caller may have are not
 distinctive and count for nothing; seeds that stand in very many places continue a chain but start
-none. From a cover of ``HOLD`` on the text is held from there; at the audience's C it acts. A second
-kind of chain takes a document's seeds in any order, for shuffled sentences, and asks for more cover.
+none. From a cover of ``HOLD`` (of C / 3, if that is more) on the text is held from there; at the
+audience's C it acts. A second kind of chain takes a document's seeds in any order, for shuffled sentences, and asks for more cover.
 
 A sampled seed vouches for its neighbours: in a document any ``window`` neighbouring seeds hold a
 sampled one, so of the run of known seeds around it at most ``window - 1`` on each side are counted.
@@ -30,10 +30,15 @@ SPAN = 160
 """Units that a chain looks back."""
 
 HOLD = 24
-"""Units of cover from which text is held."""
+"""Units of cover from which text is held, or a third of C, if that is more."""
 
 GAP = 32
 """Units without a new seed after which a chain no longer holds text."""
+
+CLOSE_GAP = 20
+"""The same where C is high, as for text that is only not to be repeated: there much ordinary text is alike in
+places, and would be held for long."""
+_HIGH = 3 * HOLD
 
 ACTING_GAP = 80
 """The same for a chain that has acted: what follows a leak is likelier to belong to it."""
@@ -101,6 +106,8 @@ class NearMatch:
         self.holds = holds
         self._index = index
         self._cover = cover
+        self._hold = max(HOLD, cover // 3)
+        self._gap = CLOSE_GAP if cover > _HIGH else GAP
         self._window = index.window
         self._common = index.most_places
         self._bands: dict[int, Chain] = {}
@@ -128,7 +135,7 @@ class NearMatch:
 
         True when the last of them has gone: a span that it began is to be closed, with :meth:`close`.
         """
-        gap = ACTING_GAP if self.acting else GAP
+        gap = ACTING_GAP if self.acting else self._gap
         self.holders = [chain for chain in self.holders if unit - chain.last <= gap]
         return not self.holders
 
@@ -227,7 +234,7 @@ class NearMatch:
         """Which of the chains that just grew may act; the others that may hold are remembered."""
         acting = None
         for chain in self._live:
-            if chain.cover < HOLD + chain.extra:
+            if chain.cover < self._hold + chain.extra:
                 continue
             if chain not in self.holders:
                 if exempt():

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from proxy.detectors.ladder import NEAR_PASSAGE
 from proxy.detectors.memorised import MemorisedDetector
-from proxy.detectors.near import GAP, HOLD, SPAN, Chain
+from proxy.detectors.near import CLOSE_GAP, GAP, HOLD, SPAN, Chain
 from proxy.types import Action, Finding, Scanner, Threshold, View
 from tests.detectors.conformance import check_guarded, check_scanner, cut, deliver, run_scanner, verdict
 from tests.memory_index import MemoryIndex
@@ -140,6 +140,21 @@ def test_a_chain_that_dies_lets_go() -> None:
     assert max(held) > 0
     assert held[-1] == 0
     assert max(held) < 2 * (GAP + SPAN)
+
+
+def test_text_that_acts_late_is_held_late() -> None:
+    """Where C is high, ordinary text that is alike in places is held from a third of C on, and not for long."""
+
+    def most_held(cover: int) -> int:
+        sight = view(thresholds={"admin": Threshold(80, 12, cover)})
+        index = MemoryIndex({"admin": [SECRET]}, acts={"admin": 80})
+        start = " ".join(SECRET.split()[:9])
+        _, settled = run_scanner(lambda: make(index, sight), list(f"{start} {' '.join(WORDS * 5)}"))
+        return max(at + 1 - offset for at, offset in enumerate(settled))
+
+    low, high = most_held(60), most_held(136)
+    assert low > GAP > CLOSE_GAP
+    assert high < low
 
 
 def test_the_mask_runs_from_the_first_held_character() -> None:
