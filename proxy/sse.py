@@ -57,6 +57,10 @@ class SseParser:
         events before the fault are returned first: the next call raises then. After a fault
         every call raises.
         """
+        if data[:6] == b"data: " and data[-2:] == b"\n\n" and not (self._line or self._data or self._event):
+            event = self._whole(data)
+            if event is not None:
+                return [event]
         self._check()
         if self._after_cr and data[:1] == b"\n":
             data = data[1:]
@@ -77,6 +81,18 @@ class SseParser:
         if self._fault and not events:
             self._check()
         return events
+
+    def _whole(self, data: bytes) -> Event | None:
+        """The one event of one line that ``data`` is, as most pieces are; None: to be read as any other."""
+        line = data[6:-2]
+        if self._fault or b"\n" in line or b"\r" in line or len(data) - 2 > self._limit:
+            return None
+        try:
+            text = line.decode()
+        except UnicodeDecodeError:
+            return None
+        self._after_cr = self._at_start = False
+        return Event("message", text)
 
     def finish(self) -> list[Event]:
         """The stream has ended: the event that was still open, where there is one. Raises as ``feed``."""

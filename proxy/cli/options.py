@@ -124,6 +124,13 @@ def port(text: str) -> int:
     return value
 
 
+def milliseconds(text: str) -> int:
+    value = int(text)
+    if not 0 <= value <= 1000:
+        raise argparse.ArgumentTypeError("must be 0 to 1000 milliseconds")
+    return value
+
+
 def positive(text: str) -> int:
     value = int(text)
     if value < 1:

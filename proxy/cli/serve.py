@@ -10,11 +10,13 @@ from __future__ import annotations
 import argparse
 import os
 import signal
+import socket
 import tempfile
 import threading
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from proxy.cli import console
@@ -23,6 +25,7 @@ from proxy.cli.options import (
     Subparsers,
     command,
     index_option,
+    milliseconds,
     policy_option,
     port,
     positive,
@@ -31,6 +34,8 @@ from proxy.cli.options import (
 )
 
 if TYPE_CHECKING:
+    import uvicorn
+
     from proxy.server.firewall import Firewall
     from proxy.server.settings import Settings
 
@@ -95,6 +100,14 @@ def add(commands: Subparsers) -> None:
         help="silence in a stream after which a comment is sent (default: 15)",
     )
     serve.add_argument(
+        "--gather",
+        type=milliseconds,
+        default=50,
+        metavar="MS",
+        help="how long small pieces of a stream may wait to be read together, which halves the cost of "
+        "guarding them; 0: each at once (default: 50)",
+    )
+    serve.add_argument(
         "--grace",
         type=positive,
         default=30,
@@ -122,6 +135,7 @@ def run(options: argparse.Namespace, environment: Mapping[str, str]) -> int:
         workers=options.workers,
         max_body=options.max_body,
         keep_alive=options.keep_alive,
+        gather=options.gather / 1000,
         grace=options.grace,
         log_format=options.log_format,
         traces=options.traces,
@@ -166,8 +180,7 @@ def _serve(settings: Settings, environment: Mapping[str, str]) -> int:
         if metrics_port is not None:
             console.note(f"metrics on {_address(settings.host, metrics_port)}/metrics")
         if settings.workers == 1:
-            uvicorn.Server(uvicorn.Config(create_app(house), **common)).run([listener])
-            return 0
+            return _alone(uvicorn.Config(create_app(house), **common), listener)
         if house.reloader is not None:
             house.reloader.close()
         house.keys.close()
@@ -175,6 +188,26 @@ def _serve(settings: Settings, environment: Mapping[str, str]) -> int:
             house.traces.close()
         worker_ended(os.getpid())  # what this process has opened is served by none
         Workers(settings, listener, common).run()
+    return 0
+
+
+def _alone(config: uvicorn.Config, listener: socket.socket) -> int:
+    """Serve in this process. Raises KeyboardInterrupt where an interrupt ended it."""
+    import uvicorn
+
+    interrupts: list[int] = []
+
+    class Server(uvicorn.Server):
+        """One that remembers: it raises the signal anew at its end, but on some loops that is lost."""
+
+        def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+            if sig == signal.SIGINT:
+                interrupts.append(sig)
+            super().handle_exit(sig, frame)
+
+    Server(config).run([listener])
+    if interrupts:
+        raise KeyboardInterrupt
     return 0
 
 

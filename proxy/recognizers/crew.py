@@ -10,6 +10,7 @@ import os
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from multiprocessing import get_context
 
 from proxy.errors import ConfigError
@@ -62,6 +63,7 @@ class Crew:
         threads = max(1, (os.cpu_count() or 1) // workers)
         self._pool: ProcessPoolExecutor | None = None
         self._readers = Readers(ner, threads, gpu)
+        self._broken = False
         if workers < 2:
             self._readers.open()
             return
@@ -73,6 +75,8 @@ class Crew:
     def close(self) -> None:
         """End the processes."""
         if self._pool is not None:
+            if self._broken:
+                _unblock(self._pool)
             self._pool.shutdown(cancel_futures=True)
 
     def patterns(self, texts: Sequence[str]) -> list[list[Hit]]:
@@ -90,9 +94,22 @@ class Crew:
             waiting = [self._pool.submit(_read, what, share) for share in _shares(texts)]
             return [hits for share in waiting for hits in share.result()]
         except BrokenProcessPool:
+            self._broken = True
             raise ConfigError(
                 "a worker process ended by itself: too little memory? Try fewer --workers"
             ) from None
+
+
+def _unblock(pool: ProcessPoolExecutor) -> None:
+    """Let a pool whose processes have died end, though it was just handing them work.
+
+    Its thread would wait for ever in a pipe that nobody reads: CPython issue 94777, mended in later releases.
+    """
+    queue = getattr(pool, "_call_queue", None)
+    reader = getattr(queue, "_reader", None)
+    if reader is not None:
+        with suppress(OSError):  # mended there: it is closed already
+            reader.close()
 
 
 def _shares(texts: Sequence[str]) -> list[list[str]]:

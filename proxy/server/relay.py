@@ -3,9 +3,9 @@
 A plain answer goes the same way: its texts are fed to the same guards as deltas and collected again.
 The upstream is asked the way the caller asked, so nothing of its own answer is lost.
 
-May import: the ground floor, ``dialects.shapes`` and ``server.firewall``; upstream, request and what
-is done with the decision are handed to it. The rules that must stay true: a frame is made of what
-``write`` built from cleared text; whatever happens, the decision is recorded, and before the last
+May import: the ground floor, ``dialects.shapes``, ``server.firewall`` and ``server.gather``; upstream,
+request and what is done with the decision are handed to it. The rules that must stay true: a frame is made
+of what ``write`` built from cleared text; whatever happens, the decision is recorded, and before the last
 event is sent; on a fault nothing that is held leaves.
 """
 
@@ -24,7 +24,8 @@ from proxy.dialects.shapes import Frame, Request, StreamedAnswer
 from proxy.dialects.shapes import Reading as AnswerReading
 from proxy.errors import UpstreamError
 from proxy.server.firewall import AnswerGuards, Reading
-from proxy.types import Caller, Decision
+from proxy.server.gather import Gather
+from proxy.types import Caller, Decision, Delta
 
 REFUSAL = "This part of the answer was withheld by the content policy."
 """What a caller reads at a block, the same for every cause."""
@@ -39,7 +40,9 @@ _AT_ONCE = 32
 class Answer(Protocol):
     """An upstream's answer whose head has come."""
 
-    def stream(self) -> AsyncIterator[bytes]: ...
+    def stream(self, *, pause: float = 0.0) -> AsyncIterator[bytes]:
+        """Its bytes as they come, and b"" where none came for ``pause`` seconds after some (0: never)."""
+        ...
 
     async def json(self) -> Any: ...
 
@@ -96,6 +99,8 @@ class Exchange:
     begun: bool = False
     """Whether the caller has got the head of the answer: an error can then only be an event."""
     request_id: str = ""
+    gather: float = 0.0
+    """Seconds that small pieces of a stream may wait for the next, to be guarded with them."""
 
     def elapsed(self) -> float:
         return time.perf_counter() - self.began
@@ -157,11 +162,19 @@ async def relay_stream(source: Source, exchange: Exchange) -> AsyncGenerator[byt
     answer = exchange.request.streamed(f"sg-{exchange.incident}", REFUSAL)
     waiting: list[Frame] = []
     out: list[bytes] = []  # events that have been let go, and not yet been sent
+    gather = Gather(exchange.gather)
     try:
         async with source.open(exchange.path, exchange.request.body, stream=True) as upstream:
-            async for events in _read(upstream.stream()):
+            async for events in _read(upstream.stream(pause=exchange.gather)):
+                if not events and gather.waits:
+                    frames = await _through(answer, AnswerReading(), gather.rest(), exchange)
+                    out += [_next(frame, exchange) for frame in _sendable(frames, waiting, exchange)]
                 for data in events:
-                    frames = await _through(answer, _chunk(answer, data), exchange)
+                    read = _chunk(answer, data)
+                    deltas = gather.add(read.deltas, read.ended, time.monotonic())
+                    if read.deltas and not (deltas or read.ended or read.rest or read.dropped):
+                        continue  # all of it waits, and there is nothing else to it
+                    frames = await _through(answer, read, deltas, exchange)
                     if frames:
                         out += [_next(frame, exchange) for frame in _sendable(frames, waiting, exchange)]
                     if answer.over:
@@ -175,7 +188,7 @@ async def relay_stream(source: Source, exchange: Exchange) -> AsyncGenerator[byt
                 if answer.over:
                     break
         if not answer.over:
-            frames = await _through(answer, answer.cut(), exchange)
+            frames = await _through(answer, answer.cut(), gather.rest(), exchange)
             out += [_next(frame, exchange) for frame in _sendable(frames, waiting, exchange)]
         out += [_next(frame, exchange) for frame in waiting]
         if out:
@@ -221,9 +234,12 @@ def _next(frame: Frame, exchange: Exchange) -> bytes:
 
 
 async def _read(stream: AsyncIterator[bytes]) -> AsyncIterator[list[str]]:
-    """The data of the events that come together, up to ``[DONE]`` or the end of the stream."""
+    """The data of the events that come together, up to ``[DONE]`` or the end; none at a pause."""
     parser = sse.SseParser(_EVENT_LIMIT)
     async for piece in stream:
+        if not piece:
+            yield []
+            continue
         events = [event.data for event in parser.feed(piece)]
         if any(data[0:1] == "[" or data[0:1].isspace() for data in events):
             for place, data in enumerate(events):
@@ -243,16 +259,18 @@ def _chunk(answer: StreamedAnswer, data: str) -> AnswerReading:
     return answer.read(chunk)
 
 
-async def _through(answer: StreamedAnswer, read: AnswerReading, exchange: Exchange) -> list[Frame]:
-    """One reading through the guards; the frames that may be sent."""
+async def _through(
+    answer: StreamedAnswer, read: AnswerReading, deltas: Sequence[Delta], exchange: Exchange
+) -> list[Frame]:
+    """One reading, and the texts whose turn it is, through the guards; the frames that may be sent."""
     if read.dropped:
         exchange.dropped.extend(read.dropped)
     if read.deltas and exchange.first_upstream is None:
         exchange.first_upstream = exchange.elapsed()
     guards = exchange.guards
-    guarded = guards.feed_now(read.deltas, read.ended)
+    guarded = guards.feed_now(deltas, read.ended)
     if guarded is None:
-        guarded = await guards.feed(read.deltas, read.ended)
+        guarded = await guards.feed(deltas, read.ended)
     blocked = None
     if guarded.blocked or guarded.fault:
         _check(guarded, exchange)

@@ -38,6 +38,7 @@ class Answer:
         self._longest = longest
         self._begun: AsyncIterator[bytes] | None = None
         self._first = b""
+        self._pause = 0.0
 
     async def begin(self) -> None:
         """Wait for the first byte; it is read again by whichever reads the answer."""
@@ -48,8 +49,12 @@ class Answer:
     def status(self) -> int:
         return self._response.status
 
-    def stream(self, limit: int | None = None) -> AsyncIterator[bytes]:
-        """The bytes as they come. ``limit``: the most in all; a longer answer is an ``UpstreamError``."""
+    def stream(self, limit: int | None = None, *, pause: float = 0.0) -> AsyncIterator[bytes]:
+        """The bytes as they come, and b"" where none have come for ``pause`` seconds after some (0: never).
+
+        ``limit``: the most in all; a longer answer is an ``UpstreamError``.
+        """
+        self._pause = pause
         if self._begun is None:
             return self._pieces(self._longest if limit is None else limit)
         return _Begun(self._first, self._begun)
@@ -57,10 +62,20 @@ class Answer:
     async def _pieces(self, most: int) -> AsyncIterator[bytes]:
         content, watch = self._response.content, _Watch(self._response)
         wait, size = self._first_byte, 0
+        lull = _Lull()
         try:
             while True:
                 watch.begin(wait)
-                data = await content.readany()
+                lull.begin(self._pause if size else 0.0)
+                try:
+                    data = await content.readany()
+                except asyncio.CancelledError:
+                    if not lull.over():
+                        raise
+                    watch.pause()
+                    yield b""
+                    continue
+                lull.end()
                 watch.pause()
                 if not data:
                     return
@@ -75,6 +90,7 @@ class Answer:
             raise failed(TimeoutError() if watch.rang else failure) from None
         finally:
             watch.stop()
+            lull.stop()
 
     async def read(self, limit: int | None = None) -> bytes:
         """The whole answer."""
@@ -152,6 +168,61 @@ class _Watch:
             return
         self.rang = True
         self._response.close()  # wakes the reader with an error
+
+
+class _Lull:
+    """Interrupts a read in which nothing has come for a while, once after each piece.
+
+    As ``asyncio.timeout`` does, by cancelling the task that reads; but as for :class:`_Watch` one timer
+    serves many reads. What the connection has got by then stays in its buffer.
+    """
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._timer: asyncio.TimerHandle | None = None
+        self._deadline = 0.0
+        self._reader: asyncio.Task[object] | None = None
+        self._cancelling = 0
+        self._rang = self._told = False
+
+    def begin(self, seconds: float) -> None:
+        """A read begins in this task; 0 seconds, or a second read after one interruption: it may last."""
+        if not seconds or self._told:
+            return
+        self._reader = asyncio.current_task()
+        assert self._reader is not None
+        self._cancelling = self._reader.cancelling()
+        self._deadline = self._loop.time() + seconds
+        if self._timer is None:
+            self._timer = self._loop.call_at(self._deadline, self._ring)
+
+    def over(self) -> bool:
+        """Whether it was this that cancelled the read, and nothing else did."""
+        reader, self._reader = self._reader, None
+        if not self._rang or reader is None:
+            return False
+        self._rang, self._told = False, True
+        return reader.uncancel() <= self._cancelling
+
+    def end(self) -> None:
+        """A piece has come."""
+        self._reader = None
+        self._told = False
+
+    def stop(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _ring(self) -> None:
+        self._timer = None
+        if self._reader is None:
+            return
+        if self._loop.time() < self._deadline:
+            self._timer = self._loop.call_at(self._deadline, self._ring)
+            return
+        self._rang = True
+        self._reader.cancel()
 
 
 def failed(failure: Exception) -> UpstreamError:

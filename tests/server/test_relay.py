@@ -293,3 +293,53 @@ async def test_drift_and_faults_stand_in_the_extra(firewall: Firewall) -> None:
         assert [data async for data in relay_stream(source, exchange)]
     assert record.only.extra["drift_document"] == "admin.jsonl:2"
     assert 0 < record.only.extra["drift"] <= 1
+
+
+# --- pieces that wait for each other --------------------------------------------------------------
+
+
+async def test_a_pause_lets_go_what_waits(firewall: Firewall) -> None:
+    """Pieces that were gathered are delivered when no more come, though the answer has not ended."""
+    replies = Raw([chunk({"content": "Hel"}), chunk({"content": "lo "}), chunk({"content": "there"}), STALL])
+    async with asked(firewall, replies, stream=True) as (source, exchange, _, _):
+        exchange.gather = 0.05
+        sent: list[bytes] = []
+        async with asyncio.timeout(30), aclosing(relay_stream(source, exchange)) as events:
+            while said(sent) != "Hello there":
+                sent.append(await anext(events))
+
+
+async def test_gathered_pieces_leave_together(firewall: Firewall) -> None:
+    """Of many small pieces fewer and larger ones are sent, and the whole is the same."""
+    text = "Good morning, how may I help you with your question today? " * 4
+    async with asked(firewall, Says(Said(text), cut=3), stream=True) as (source, exchange, record, _):
+        exchange.gather = 0.05
+        sent = [data async for data in relay_stream(source, exchange)]
+    assert said(sent) == text
+    spoken = [each for each in chunks(sent) if each["choices"] and each["choices"][0]["delta"].get("content")]
+    assert len(spoken) < len(text) / 3 / 2
+    assert record.only.received == record.only.released == len(text)
+
+
+@pytest.mark.parametrize("cut", [1, 2, 5, 40, 1000])
+@pytest.mark.parametrize("text", [f"A: {NOBODY} and more", f"Well: {ADMIN} and more"])
+async def test_gathering_changes_no_outcome(firewall: Firewall, text: str, cut: int) -> None:
+    """What is delivered and what is recorded is what is delivered and recorded without it."""
+    came: list[tuple[str, str, list[Any]]] = []
+    for seconds in (0.0, 0.05):
+        async with asked(firewall, Says(Said(text), cut=cut), stream=True) as (source, exchange, record, _):
+            exchange.gather = seconds
+            sent = [data async for data in relay_stream(source, exchange)]
+        spans = [(verdict.finding.span, verdict.rule) for verdict in record.only.verdicts]
+        came.append((said(sent), record.only.outcome, spans))
+    assert came[0] == came[1]
+
+
+async def test_what_waits_is_not_sent_when_the_upstream_dies(firewall: Firewall) -> None:
+    """Gathered text is held text: a broken answer does not let it go."""
+    replies = Raw([chunk({"content": "Hello "}), chunk({"content": "you "}), chunk({"content": "two"}), CUT])
+    async with asked(firewall, replies, stream=True) as (source, exchange, record, _):
+        exchange.gather = 1.0
+        sent = [data async for data in relay_stream(source, exchange)]
+    assert said(sent) == "Hello "
+    assert record.only.outcome == "upstream_error"

@@ -83,3 +83,74 @@ async def test_a_whole_answer_as_json() -> None:
             async with client.open(CHAT, BODY) as answer:
                 await answer.json()
         assert error.value.__suppress_context__
+
+
+async def test_a_pause_is_told_once() -> None:
+    """Where nothing comes for a while after a piece, an empty piece says so, once, and nothing is lost."""
+    async with both() as (up, client):
+        up.script(Raw([0.2, b"a", b"b", 0.3, b"c", 0.3, b"d"]))
+        async with client.open(CHAT, BODY, stream=True) as answer:
+            pieces = [data async for data in answer.stream(pause=0.05)]
+    assert b"".join(pieces) == b"abcd"
+    assert pieces[0] != b""
+    pauses = [number for number, data in enumerate(pieces) if not data]
+    assert len(pauses) == 2
+    assert b"".join(pieces[: pauses[0]]) == b"ab"
+    assert b"".join(pieces[: pauses[1]]) == b"abc"
+
+
+async def test_no_pause_is_told_unless_asked_for() -> None:
+    """Without a time for it silence is silence."""
+    async with both() as (up, client):
+        up.script(Raw([b"a", 0.1, b"b"]))
+        async with client.open(CHAT, BODY, stream=True) as answer:
+            assert [data async for data in answer.stream()] == [b"a", b"b"]
+
+
+async def test_a_stalled_answer_after_a_pause() -> None:
+    """A pause that was told does not keep the wait for the next piece from ending."""
+    async with both(idle=0.3) as (up, client):
+        up.script(Raw([b"a", STALL]))
+        async with client.open(CHAT, BODY, stream=True) as answer:
+            seen = []
+            with pytest.raises(UpstreamError) as raised:
+                async for data in answer.stream(pause=0.02):
+                    seen.append(data)
+        assert seen == [b"a", b""]
+        assert raised.value.where == "timeout"
+
+
+async def test_a_reader_that_is_cancelled_in_a_pause() -> None:
+    """Leaving while nothing comes ends the reader and the connection, pause or not."""
+    async with both() as (up, client):
+        up.script(Raw([b"a", STALL]))
+        told = asyncio.Event()
+
+        async def read() -> None:
+            async with client.open(CHAT, BODY, stream=True) as answer:
+                async for data in answer.stream(pause=0.02):
+                    if not data:
+                        told.set()
+
+        reading = asyncio.ensure_future(read())
+        await asyncio.wait_for(told.wait(), 5)
+        reading.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await reading
+        await asyncio.wait_for(up.received[0].left.wait(), 5)
+
+
+async def test_a_pause_that_comes_with_a_cancellation() -> None:
+    """Cancelled in the moment in which the pause is told, the reader still ends."""
+    async with both() as (up, client):
+        up.script(Raw([b"a", STALL]))
+
+        async def read() -> None:
+            async with client.open(CHAT, BODY, stream=True) as answer:
+                async for _ in answer.stream(pause=0.03):
+                    asyncio.get_running_loop().call_later(0.03, reading.cancel)
+
+        reading = asyncio.ensure_future(read())
+        with pytest.raises(asyncio.CancelledError):
+            await asyncio.wait_for(reading, 5)
+        assert reading.cancelled()

@@ -10,7 +10,7 @@ import orjson
 import pytest
 
 from proxy.errors import UpstreamError
-from proxy.sse import SseParser
+from proxy.sse import DONE, SseParser
 from proxy.upstreams.litellm import LiteLLMUpstream
 from proxy.upstreams.scripted import CUT, Raw, Said, Says, ScriptedUpstream
 
@@ -135,3 +135,16 @@ async def test_paths_and_models() -> None:
                 pass
         assert await client.models() == ("openai/their-model",)
         await client.close()
+
+
+async def test_a_pause_is_told() -> None:
+    """Where no chunk comes for a while an empty piece says so, and the next chunk is not lost."""
+    first, second, *rest = [b"data: " + orjson.dumps(each) + b"\n\n" for each in Says(Said("Hello")).chunks()]
+    async with served() as (up, client):
+        up.script(Raw([first, second, 0.4, *rest, DONE]))
+        body = {"model": "m", "messages": [{"role": "user", "content": "Hi"}], "stream": True}
+        async with client.open("/chat/completions", body, stream=True) as answer:
+            pieces = [data async for data in answer.stream(pause=0.1)]
+    assert pieces.count(b"") == 1
+    assert pieces[-1] == DONE
+    assert 1 <= pieces.index(b"") < len(pieces) - 1
