@@ -6,7 +6,8 @@ the same from run to run, but for insertions and deletions. A chain gathers what
 diagonal within the last ``SPAN`` units. Seeds that also stand in text this caller may have are not
 distinctive and count for nothing; seeds that stand in very many places continue a chain but start
 none. From a cover of ``HOLD`` (of C / 3, if that is more) on the text is held from there; at the
-audience's C it acts. A second kind of chain takes a document's seeds in any order, for shuffled sentences, and asks for more cover.
+audience's C it acts. A second kind of chain takes a document's seeds in any order, for shuffled sentences,
+and asks for more cover.
 
 A sampled seed vouches for its neighbours: in a document any ``window`` neighbouring seeds hold a
 sampled one, so of the run of known seeds around it at most ``window - 1`` on each side are counted.

@@ -165,7 +165,7 @@ class Recent:
             self.first += surplus
 
     def _drop_aside(self) -> None:
-        """Only the last piece and those that hold ``keep`` units before it stay, if they all were put aside."""
+        """Only the last piece and those that hold ``keep`` units before it stay, if all were put aside."""
         need = self._keep * UNIT_BYTES + len(self._aside[-1][1])
         if self._aside_size <= need:
             return

@@ -143,7 +143,7 @@ def test_a_chain_that_dies_lets_go() -> None:
 
 
 def test_text_that_acts_late_is_held_late() -> None:
-    """Where C is high, ordinary text that is alike in places is held from a third of C on, and not for long."""
+    """Where C is high, ordinary text that is alike in places is held from C / 3 on, and not for long."""
 
     def most_held(cover: int) -> int:
         sight = view(thresholds={"admin": Threshold(80, 12, cover)})
