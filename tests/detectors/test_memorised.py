@@ -309,6 +309,6 @@ def test_a_very_long_stream_keeps_little() -> None:
     for turn in range(2000):
         assert not scanner.feed(filler + str(turn)).findings
     assert scanner._recent.units - scanner._recent.first < 10_000
-    base = scanner._position
+    base = scanner._recent.position
     scan = scanner.feed(SECRET)
     assert scan.findings[0].origin == base
