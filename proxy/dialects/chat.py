@@ -17,6 +17,7 @@ from proxy.dialects import asking
 from proxy.dialects.asking import wrong
 from proxy.dialects.chat_plain import ChatPlain
 from proxy.dialects.chat_stream import ChatStream
+from proxy.dialects.ids import AnswerIds, Seal, opened
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,7 @@ class ChatRequest:
     include_usage: bool
     json_output: bool
     allow_logprobs: bool
+    seal: Seal
 
     def own_words(self, roles: Collection[str]) -> tuple[str, ...]:
         """The texts of the messages under one of ``roles``, and what was sent beside the messages.
@@ -64,7 +66,7 @@ class ChatRequest:
             choices=self.choices,
             model=self.model,
             allow_logprobs=self.allow_logprobs,
-            answer_id=answer_id,
+            ids=self._ids(answer_id),
             sentence=sentence,
             include_usage=self.include_usage,
         )
@@ -76,13 +78,17 @@ class ChatRequest:
             choices=self.choices,
             model=self.model,
             allow_logprobs=self.allow_logprobs,
-            answer_id=answer_id,
+            ids=self._ids(answer_id),
             sentence=sentence,
         )
 
+    def _ids(self, answer_id: str) -> AnswerIds:
+        return AnswerIds(self.seal, f"chatcmpl-{answer_id}")
 
-def request(body: object, *, allow_logprobs: bool) -> ChatRequest:
+
+def request(body: object, *, allow_logprobs: bool, seal: Seal | None = None) -> ChatRequest:
     """Check a body. Raises ``RequestError``, which names the field (``param``) and what is wrong."""
+    seal = seal or Seal.fresh()
     body = asking.object_body(body)
     model = asking.model(body)
     messages = body.get("messages")
@@ -98,13 +104,14 @@ def request(body: object, *, allow_logprobs: bool) -> ChatRequest:
         raise wrong("modalities", 'can only be ["text"]: other output cannot be checked')
     options = asking.mapping(body, "stream_options")
     return ChatRequest(
-        body=body,
+        body=opened(body, seal),
         model=model,
         stream=asking.flag(body, "stream"),
         choices=asking.number(body, "n"),
         include_usage=options.get("include_usage") is True,
         json_output=asking.wants_json(body),
         allow_logprobs=allow_logprobs,
+        seal=seal,
     )
 
 

@@ -5,7 +5,7 @@ the first piece only, and execute what they have. So the head waits until the na
 cleared: when the arguments begin, when another call begins, or when the choice finishes.
 
 May import: the ground floor and this room. The rule that must stay true: a head is written once, whole,
-before any of its arguments, and its name is ``Cleared`` text.
+before any of its arguments, its name is ``Cleared`` text, and its id is sealed.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from proxy.dialects import fields
+from proxy.dialects.ids import AnswerIds
 from proxy.types import Cleared
 
 _CALL = frozenset({"index", "id", "type", "function", "custom"})
@@ -25,12 +26,13 @@ _MOST = 128
 class Call:
     """One call. ``index`` is None for the legacy ``function_call``."""
 
-    __slots__ = ("id", "index", "kind", "name", "prefix", "ready", "sent")
+    __slots__ = ("given", "id", "index", "kind", "name", "prefix", "ready", "sent")
 
     def __init__(self, index: int | None) -> None:
         self.index = index
         self.prefix = "function:" if index is None else f"tool:{index}:"
-        self.id: str | None = None
+        self.given: object = None  # the upstream's id
+        self.id = ""  # what the caller gets for it
         self.kind = "function"
         self.name = ""  # cleared
         self.ready = False  # the name is complete
@@ -55,8 +57,7 @@ class Call:
             return said
         made: dict[str, Any] = {"index": self.index}
         if head:
-            # A client needs some id to answer under; where the upstream's is no identifier, we make one.
-            made |= {"id": self.id or f"call_{self.index}", "type": self.kind}
+            made |= {"id": self.id, "type": self.kind}
         made[self.kind] = said
         return made
 
@@ -64,9 +65,11 @@ class Call:
 class Calls:
     """The calls of one choice, in the order in which they began."""
 
-    __slots__ = ("_calls",)
+    __slots__ = ("_calls", "_choice", "_ids")
 
-    def __init__(self) -> None:
+    def __init__(self, ids: AnswerIds, choice: int) -> None:
+        self._ids = ids
+        self._choice = choice
         self._calls: dict[int | None, Call] = {}
 
     def __iter__(self) -> Iterator[Call]:
@@ -77,8 +80,8 @@ class Calls:
         member = fields.mapping(raw, "a tool call")
         fields.left_behind(member, _CALL, dropped)
         call = self._find(member, position)
-        if call.id is None:
-            call.id = fields.identifier(member.get("id"), "tool_calls.id", dropped)
+        if not call.given:
+            self._name(call, member.get("id"), dropped)
         kind = member.get("type")
         if kind and kind not in _PARTS:
             dropped.append("tool_calls.type")
@@ -103,11 +106,17 @@ class Calls:
             raise fields.unreadable("a tool call has no usable number")
         return self._open(index)
 
+    def _name(self, call: Call, given: object, dropped: list[str]) -> None:
+        """A client needs some id to answer under; where the upstream gives none, it gets one of ours."""
+        call.given = given
+        if not call.sent:
+            call.id = self._ids.of(given, "call_", (self._choice, call.index), "tool_calls.id", dropped)
+
     def _number(self, given: object, position: int) -> int:
         if not given:
             return position or max((call.index or 0 for call in self), default=0)
         for call in self:
-            if call.id == given and call.index is not None:
+            if call.given == given and call.index is not None:
                 return call.index
         return len(self._calls)
 

@@ -4,7 +4,7 @@ Most answers have none of it, so a choice makes its ``Extras`` when the first co
 be read and stays behind; its transcript is a text like any other.
 
 May import: the ground floor and this room. The rule that must stay true: what :meth:`Extras.piece` and
-:meth:`Extras.final` return holds ``Cleared`` text, identifiers and numbers.
+:meth:`Extras.final` return holds ``Cleared`` text, sealed ids and numbers.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from proxy.dialects import fields
+from proxy.dialects.ids import AnswerIds
 from proxy.dialects.logprobs import Logprobs, written
 from proxy.dialects.notes import Notes
 from proxy.types import Cleared
@@ -29,11 +30,12 @@ Part = tuple[dict[str, Any], dict[str, Any] | None]
 class Extras:
     """The extras of one choice; their channels end with it."""
 
-    __slots__ = ("_citations", "_expires", "_logprobs", "_notes", "_said", "_speech")
+    __slots__ = ("_citations", "_expires", "_ids", "_logprobs", "_notes", "_said", "_speech")
 
-    def __init__(self) -> None:
+    def __init__(self, ids: AnswerIds) -> None:
+        self._ids = ids
         self._logprobs: dict[str, Logprobs] = {}
-        self._notes = Notes("annotation")
+        self._notes = Notes("annotation", ids)
         self._citations: list[str] = []  # their channels
         self._said: dict[str, str] = {}
         self._speech: str | None = None  # its id
@@ -66,7 +68,8 @@ class Extras:
         fields.left_behind(audio, _AUDIO, dropped)
         if audio.get("data"):
             dropped.append("audio")
-        self._speech = fields.identifier(audio.get("id"), "audio", dropped) or self._speech or "audio"
+        if self._speech is None or audio.get("id"):
+            self._speech = self._ids.of(audio.get("id"), "audio_", "speech", "audio", dropped)
         if type(expires := audio.get("expires_at")) is int and 0 <= expires < 2**53:
             self._expires = expires
         if text := fields.text(audio.get("transcript"), "a transcript"):

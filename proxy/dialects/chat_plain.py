@@ -12,6 +12,7 @@ from typing import Any
 
 from proxy.dialects import fields
 from proxy.dialects.chat_extras import Extras
+from proxy.dialects.ids import AnswerIds
 from proxy.dialects.shapes import CONTENT_FILTER_RESULTS, Channel, refusal
 from proxy.types import Cleared, Delta
 
@@ -39,9 +40,9 @@ class _Choice:
 
     index: int
     finish: str | None
-    extras: Extras = field(default_factory=Extras)
+    extras: Extras
     content: str = ""  # as it came: never written, but compared
-    calls: list[tuple[str | None, str]] = field(default_factory=list)  # id and kind of each
+    calls: list[tuple[str, str]] = field(default_factory=list)  # sealed id and kind of each
     legacy: bool = False
 
 
@@ -49,13 +50,14 @@ class ChatPlain:
     """``PlainAnswer`` for chat completions."""
 
     def __init__(
-        self, body: object, *, choices: int, model: str, allow_logprobs: bool, answer_id: str, sentence: str
+        self, body: object, *, choices: int, model: str, allow_logprobs: bool, ids: AnswerIds, sentence: str
     ) -> None:
         self._sentence = sentence
+        self._ids = ids
         self._deltas: list[Delta] = []
         self._dropped: list[str] = []
         answer = fields.answer(body, _BODY, self._dropped)
-        self._envelope = fields.envelope(answer, "chat.completion", answer_id, model, self._dropped)
+        self._envelope = fields.envelope(answer, "chat.completion", ids, model, self._dropped)
         self._usage = fields.usage(answer.get("usage"), self._dropped)
         if not isinstance(answer.get("choices"), list):
             raise fields.unreadable("it has no choices")
@@ -66,8 +68,8 @@ class ChatPlain:
             index = fields.choice_index(member, choices)
             if index in self._choices:
                 raise fields.unreadable("it has a choice twice")
-            choice = _Choice(index, fields.finish_reason(member.get("finish_reason"), self._dropped))
-            self._choices[index] = choice
+            finish = fields.finish_reason(member.get("finish_reason"), self._dropped)
+            choice = self._choices[index] = _Choice(index, finish, Extras(ids))
             message = fields.mapping(member.get("message"), "a message")
             self._read(choice, message)
             for channel, text in choice.extras.read(member, message, allow_logprobs, self._dropped):
@@ -102,7 +104,8 @@ class ChatPlain:
         kind = "custom" if "custom" in call else "function"
         if call.get("type") not in (None, kind):
             self._dropped.append("tool_calls.type")
-        choice.calls.append((fields.identifier(call.get("id"), "tool_calls.id", self._dropped), kind))
+        given = self._ids.of(call.get("id"), "call_", (choice.index, number), "tool_calls.id", self._dropped)
+        choice.calls.append((given, kind))
         function = fields.mapping(call.get(kind), "a tool call")
         self._read_function(choice, f"tool:{number}:", function, _PARTS[kind])
 
@@ -137,7 +140,7 @@ class ChatPlain:
         calls = []
         for number, (given, kind) in enumerate(choice.calls):
             said = _function(choice, texts, f"tool:{number}:", _PARTS[kind])
-            calls.append({"id": given or f"call_{number}", "type": kind, kind: said})
+            calls.append({"id": given, "type": kind, kind: said})
         if calls:
             message["tool_calls"] = calls
         if choice.legacy:

@@ -18,6 +18,7 @@ from typing import Any
 from proxy.dialects import fields
 from proxy.dialects.chat_calls import Calls
 from proxy.dialects.chat_extras import Extras
+from proxy.dialects.ids import AnswerIds
 from proxy.dialects.shapes import CONTENT_FILTER_RESULTS, Channel, Frame, Reading, error_frame, refusal
 from proxy.types import Cleared, Delta
 
@@ -29,7 +30,7 @@ _CHUNK = frozenset(
     }
 )  # fmt: skip
 _QUIET = _CHUNK - {"citations"}
-_ENVELOPE = ("id", "created", "model", "system_fingerprint", "service_tier", "object")
+_ENVELOPE = ("created", "model", "system_fingerprint", "service_tier", "object")
 _CHOICE = frozenset({"index", "delta", "finish_reason", "logprobs"})
 _DELTA = frozenset(
     {
@@ -76,7 +77,7 @@ class ChatStream:
         choices: int,
         model: str,
         allow_logprobs: bool,
-        answer_id: str,
+        ids: AnswerIds,
         sentence: str,
         include_usage: bool = True,
     ) -> None:
@@ -84,13 +85,13 @@ class ChatStream:
         self._include_usage = include_usage
         self._model = model
         self._allow_logprobs = allow_logprobs
-        self._answer_id = answer_id
+        self._ids = ids
         self._sentence = sentence
         self._choices: dict[int, _Choice] = {}
         self._over = False
         self._keys: Set[str] = frozenset()  # members of chunks that have nothing but an envelope and choices
         self._seen: list[Any] = []  # the envelope's fields as the upstream last wrote them
-        self._envelope: dict[str, Any] = fields.envelope({}, _OBJECT, answer_id, model, [])
+        self._envelope: dict[str, Any] = fields.envelope({}, _OBJECT, ids, model, [])
 
     @property
     def over(self) -> bool:
@@ -127,7 +128,7 @@ class ChatStream:
         answer = fields.answer(chunk, _CHUNK, dropped)
         seen = [answer.get(name) for name in _ENVELOPE]
         if seen != self._seen:
-            self._envelope = fields.envelope(answer, _OBJECT, self._answer_id, self._model, dropped)
+            self._envelope = fields.envelope(answer, _OBJECT, self._ids, self._model, dropped)
             self._seen = seen
             quiet = "choices" in answer and _QUIET.issuperset(answer)
             self._keys = frozenset(answer) if quiet else frozenset()
@@ -143,7 +144,7 @@ class ChatStream:
             if choice is None:
                 choice = self._choices[index] = _Choice()
             delta = fields.mapping(member.get("delta"), "a delta")
-            texts = self._texts(choice, delta, dropped)
+            texts = self._texts(index, choice, delta, dropped)
             if choice.over or choice.read_out:
                 if any(texts):
                     dropped.append("after_finish")
@@ -158,7 +159,7 @@ class ChatStream:
                 choice.live[channel] = None
             if member.get("logprobs") is not None or not _PLAIN.issuperset(delta):
                 if choice.extras is None:
-                    choice.extras = Extras()
+                    choice.extras = Extras(self._ids)
                 for channel, text in choice.extras.read(member, delta, self._allow_logprobs, dropped):
                     deltas.append(Delta(index, channel, text))
                     choice.live[channel] = None
@@ -181,7 +182,7 @@ class ChatStream:
         if choice is None or choice.over or choice.read_out:
             return []
         if choice.extras is None:
-            choice.extras = Extras()
+            choice.extras = Extras(self._ids)
         found = [Delta(0, channel, text) for channel, text in choice.extras.read_citations(raw, dropped)]
         choice.live.update((delta.channel, None) for delta in found)
         return found
@@ -193,8 +194,9 @@ class ChatStream:
                 ended += self._finish(index, choice)
         return Reading((), ended)
 
-    @staticmethod
-    def _texts(choice: _Choice, delta: dict[str, Any], dropped: list[str]) -> Iterator[tuple[str, str]]:
+    def _texts(
+        self, index: int, choice: _Choice, delta: dict[str, Any], dropped: list[str]
+    ) -> Iterator[tuple[str, str]]:
         """The channels and texts of a delta, reasoning first: that is the order in which they were made."""
         fields.left_behind(delta, _DELTA, dropped)
         for name in _REASONING:
@@ -217,7 +219,7 @@ class ChatStream:
         calls, legacy = delta.get("tool_calls"), delta.get("function_call")
         if calls or legacy:
             if choice.calls is None:
-                choice.calls = Calls()
+                choice.calls = Calls(self._ids, index)
             for position, call in enumerate(fields.items(calls, "tool_calls")):
                 yield from choice.calls.read(call, position, dropped)
             if legacy:

@@ -15,6 +15,7 @@ from typing import Any
 
 from proxy.dialects import asking, fields
 from proxy.dialects.asking import wrong
+from proxy.dialects.ids import AnswerIds, Seal
 from proxy.dialects.logprobs import Logprobs, written_legacy
 from proxy.dialects.shapes import CONTENT_FILTER_RESULTS, Channel, Frame, Reading, error_frame, refusal
 from proxy.errors import RequestError
@@ -44,6 +45,7 @@ class CompletionRequest:
     include_usage: bool
     json_output: bool
     allow_logprobs: bool
+    seal: Seal
 
     def own_words(self, roles: Collection[str]) -> tuple[str, ...]:
         """The prompts and the suffix, where ``user`` is among the roles that count."""
@@ -61,13 +63,13 @@ class CompletionRequest:
         return self.json_output and channel == "text"
 
     def streamed(self, answer_id: str, sentence: str) -> CompletionStream:
-        return CompletionStream(self, answer_id, sentence)
+        return CompletionStream(self, AnswerIds(self.seal, f"cmpl-{answer_id}"), sentence)
 
     def whole(self, body: object, answer_id: str, sentence: str) -> CompletionPlain:
-        return CompletionPlain(self, body, answer_id, sentence)
+        return CompletionPlain(self, body, AnswerIds(self.seal, f"cmpl-{answer_id}"), sentence)
 
 
-def request(body: object, *, allow_logprobs: bool) -> CompletionRequest:
+def request(body: object, *, allow_logprobs: bool, seal: Seal | None = None) -> CompletionRequest:
     """Check a body. Raises ``RequestError``, which names the field (``param``) and what is wrong."""
     body = asking.object_body(body)
     model = asking.model(body)
@@ -95,6 +97,7 @@ def request(body: object, *, allow_logprobs: bool) -> CompletionRequest:
         include_usage=asking.mapping(body, "stream_options").get("include_usage") is True,
         json_output=asking.wants_json(body) and body.get("echo") is not True,
         allow_logprobs=allow_logprobs,
+        seal=seal or Seal.fresh(),
     )
 
 
@@ -185,13 +188,13 @@ def _finish(value: object, dropped: list[str]) -> str | None:
 class CompletionPlain:
     """``PlainAnswer`` for text completions."""
 
-    def __init__(self, asked: CompletionRequest, body: object, answer_id: str, sentence: str) -> None:
+    def __init__(self, asked: CompletionRequest, body: object, ids: AnswerIds, sentence: str) -> None:
         self._sentence = sentence
         self.deltas: Sequence[Delta] = []
         self.dropped: Sequence[str] = []
         dropped: list[str] = []
         answer = fields.answer(body, _BODY, dropped)
-        self._envelope = fields.envelope(answer, _OBJECT, answer_id, asked.model, dropped)
+        self._envelope = fields.envelope(answer, _OBJECT, ids, asked.model, dropped)
         self._usage = fields.usage(answer.get("usage"), dropped)
         if not isinstance(answer.get("choices"), list):
             raise fields.unreadable("it has no choices")
@@ -229,18 +232,18 @@ class CompletionPlain:
 class CompletionStream:
     """``StreamedAnswer`` for text completions."""
 
-    def __init__(self, asked: CompletionRequest, answer_id: str, sentence: str) -> None:
+    def __init__(self, asked: CompletionRequest, ids: AnswerIds, sentence: str) -> None:
         self._asked = asked
-        self._answer_id = answer_id
+        self._ids = ids
         self._sentence = sentence
         self._choices: dict[int, _Choice] = {}
-        self._envelope = fields.envelope({}, _OBJECT, answer_id, asked.model, [])
+        self._envelope = fields.envelope({}, _OBJECT, ids, asked.model, [])
         self.over = False
 
     def read(self, chunk: object) -> Reading:
         dropped: list[str] = []
         answer = fields.answer(chunk, _BODY, dropped)
-        self._envelope = fields.envelope(answer, _OBJECT, self._answer_id, self._asked.model, dropped)
+        self._envelope = fields.envelope(answer, _OBJECT, self._ids, self._asked.model, dropped)
         deltas: list[Delta] = []
         ended: list[Channel] = []
         choices = fields.items(answer.get("choices"), "choices")

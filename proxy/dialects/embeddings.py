@@ -4,7 +4,7 @@ A vector is a list of finite numbers, or such a list in base64 (little-endian 32
 neither is refused: a text would fit where a vector is expected.
 
 May import: the ground floor and this room. The rule that must stay true: no string of the answer is
-written but base64 that has been read as numbers of a vector's size, and identifiers.
+written but base64 that has been read as numbers of a vector's size, and the name of the model asked for.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Any
 
 from proxy.dialects import asking, fields
 from proxy.dialects.asking import wrong
+from proxy.dialects.ids import Seal
 from proxy.dialects.shapes import Channel, StreamedAnswer
 from proxy.errors import UpstreamError
 from proxy.types import Cleared, Delta
@@ -53,8 +54,11 @@ class EmbeddingRequest:
         return EmbeddingAnswer(body, self.choices, self.model)
 
 
-def request(body: object, *, allow_logprobs: bool) -> EmbeddingRequest:
-    """Check a body. Raises ``RequestError``, which names the field (``param``) and what is wrong."""
+def request(body: object, *, allow_logprobs: bool, seal: Seal | None = None) -> EmbeddingRequest:
+    """Check a body. Raises ``RequestError``, which names the field (``param``) and what is wrong.
+
+    There is nothing to seal: the answer has no id.
+    """
     body = asking.object_body(body)
     model = asking.model(body)
     if asking.flag(body, "stream"):
@@ -89,7 +93,7 @@ class EmbeddingAnswer:
             )
         if sorted(each["index"] for each in made) != list(range(choices)):
             raise fields.unreadable("it has not one embedding for each input")
-        named = fields.envelope(answer, "list", "", model, [])["model"]
+        named = fields.model_name(answer.get("model"), model, dropped)
         self._body: dict[str, Any] = {"object": "list", "data": made, "model": named}
         if usage := fields.usage(answer.get("usage"), dropped):
             self._body["usage"] = usage

@@ -1,10 +1,11 @@
 """The closed syntax of what may leave an answer without a guard, and the names of what may not.
 
-A field is written only when it is known *and* its value fits a syntax that is too narrow for prose: an
-identifier, a member of an enumeration, a number. All else stays behind and is counted by name.
+A field is written only when it is known *and* its value is a member of an enumeration, a number, or the name
+of the model that was asked for, with a date or a version behind it. An id is sealed (``ids.py``). All else
+stays behind and is counted by name.
 
-May import: the ground floor. The rule that must stay true: no function here returns free text, but for
-:func:`said` and :func:`text`, whose results are untrusted and may only become a ``Delta``.
+May import: the ground floor and this room. The rule that must stay true: no function here returns free text,
+but for :func:`said` and :func:`text`, whose results are untrusted and may only become a ``Delta``.
 """
 
 from __future__ import annotations
@@ -14,10 +15,13 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from proxy.dialects.ids import AnswerIds
 from proxy.errors import UpstreamError
 
-_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
-_MODEL = re.compile(r"[A-Za-z0-9._:/@+-]{1,128}")
+_MODEL = re.compile(r"[A-Za-z0-9._:/@+-]{1,256}")
+_VERSION = re.compile(r"-20[0-9]{2}-?[01][0-9]-?[0-3][0-9]|-[0-9]{3,4}|-v[0-9]{1,2}")
+"""What servers put behind a model's name: ``-2024-08-06``, ``-20240806``, ``-0613``, ``-001``, ``-v2``."""
+
 _LARGEST = 2**53  # the largest whole number that JSON readers agree on
 
 FINISH_REASONS = frozenset({"stop", "length", "tool_calls", "content_filter", "function_call"})
@@ -139,44 +143,51 @@ def choice_index(choice: Mapping[str, Any], choices: int) -> int:
     return index
 
 
-def identifier(value: object, name: str, dropped: list[str]) -> str | None:
-    """``value`` where it is an identifier of at most 64 characters."""
-    if isinstance(value, str) and _ID.fullmatch(value):
-        return value
-    if value:
-        dropped.append(name)
-    return None
+def model_name(given: object, asked: str, dropped: list[str]) -> str:
+    """The model that an answer names: the one that was asked for, or a dated or numbered form of it.
+
+    Where the server calls it otherwise, as behind an alias, the caller reads the name it asked for.
+    """
+    if isinstance(given, str):
+        if given.startswith(asked) and _VERSION.fullmatch(given, len(asked)):
+            return given
+        if not given or _MODEL.fullmatch(given):
+            return asked
+    if given:
+        dropped.append("model")
+    return asked
 
 
 def envelope(
-    value: Mapping[str, Any], kind: str, answer_id: str, model: str, dropped: list[str]
+    value: Mapping[str, Any], kind: str, ids: AnswerIds, model: str, dropped: list[str]
 ) -> dict[str, Any]:
-    """``id``, ``object``, ``created``, ``model`` and, where the upstream names them, the rest."""
-    created, given = value.get("created"), value.get("model")
+    """``id``, ``object``, ``created``, ``model`` and, where the upstream names them, the rest.
+
+    The id is ours. A fingerprint is only to be compared with others, and so a hash of the server's is one.
+    """
+    created = value.get("created")
     if type(created) is float and created.is_integer():
         created = int(created)
     if type(created) is not int or not 0 <= created <= _LARGEST:
         if created is not None:
             dropped.append("created")
         created = 0
-    if isinstance(given, str) and _MODEL.fullmatch(given):
-        model = given
-    elif given:
-        dropped.append("model")
     made: dict[str, Any] = {
-        "id": identifier(value.get("id"), "id", dropped) or answer_id,
+        "id": ids.answer,
         "object": kind,
         "created": created,
-        "model": model,
+        "model": model_name(value.get("model"), model, dropped),
     }
     tier = value.get("service_tier")
     if isinstance(tier, str) and tier in _SERVICE_TIERS:
         made["service_tier"] = tier
     elif tier:
         dropped.append("service_tier")
-    fingerprint = identifier(value.get("system_fingerprint"), "system_fingerprint", dropped)
-    if fingerprint:
-        made["system_fingerprint"] = fingerprint
+    fingerprint = value.get("system_fingerprint")
+    if isinstance(fingerprint, str) and fingerprint:
+        made["system_fingerprint"] = ids.seal.fingerprint(fingerprint)
+    elif fingerprint:
+        dropped.append("system_fingerprint")
     return made
 
 

@@ -1,7 +1,7 @@
 """Annotations and citations of an answer: where it says it has things from.
 
-A title, an address or a file name is text, and has a guard of its own; ids, kinds and offsets are held to
-a closed syntax. An annotation goes out when all its texts have been let go; offsets into the answer are
+A title, an address or a file name is text, and has a guard of its own; ids are sealed, kinds and offsets held
+to a closed syntax. An annotation goes out when all its texts have been let go; offsets into the answer are
 kept only while the answer is as the model made it.
 
 May import: the ground floor and this room. The rule that must stay true: every text that is written is
@@ -13,11 +13,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from proxy.dialects import fields
+from proxy.dialects.ids import AnswerIds
 from proxy.types import Cleared
 
 _TEXTS = ("title", "url", "filename")
-_IDS = ("file_id", "container_id")
+_IDS = {"file_id": "file-", "container_id": "cntr_"}
 _NUMBERS = ("start_index", "end_index", "index")
 _KINDS = frozenset({"url_citation", "file_citation", "container_file_citation", "file_path"})
 _MOST = 200
@@ -49,7 +49,7 @@ class Note:
 
 
 def read(
-    raw: object, prefix: str, number: int, dropped: list[str]
+    raw: object, prefix: str, number: int, ids: AnswerIds, dropped: list[str]
 ) -> tuple[Note, list[tuple[str, str]]] | None:
     """An annotation, and the channels and texts in it; None where it stays behind whole."""
     member = raw if isinstance(raw, dict) else {}
@@ -61,9 +61,9 @@ def read(
     body: Mapping[str, Any] = member[kind] if nested else member
     texts = {name: value for name in _TEXTS if isinstance(value := body.get(name), str) and value}
     safe: dict[str, Any] = {}
-    for name in _IDS:
-        if (given := fields.identifier(body.get(name), "annotations", dropped)) is not None:
-            safe[name] = given
+    for name, begins in _IDS.items():
+        if given := body.get(name):
+            safe[name] = ids.of(given, begins, f"{prefix}:{number}", "annotations", dropped)
     for name in _NUMBERS:
         if type(value := body.get(name)) is int and 0 <= value < 2**31:
             safe[name] = value
@@ -74,9 +74,10 @@ def read(
 class Notes:
     """The annotations of one text. ``prefix``: of their channels."""
 
-    __slots__ = ("_notes", "_prefix", "_said")
+    __slots__ = ("_ids", "_notes", "_prefix", "_said")
 
-    def __init__(self, prefix: str) -> None:
+    def __init__(self, prefix: str, ids: AnswerIds) -> None:
+        self._ids = ids
         self._prefix = prefix
         self._notes: list[Note] = []
         self._said: dict[str, str] = {}
@@ -86,7 +87,7 @@ class Notes:
 
     def read(self, raw: object, dropped: list[str]) -> Iterator[tuple[str, str]]:
         """The channels and texts of one annotation."""
-        found = read(raw, self._prefix, len(self._notes), dropped)
+        found = read(raw, self._prefix, len(self._notes), self._ids, dropped)
         if found is not None:
             self._notes.append(found[0])
             yield from found[1]

@@ -13,6 +13,7 @@ from typing import Any
 
 from proxy.dialects import asking
 from proxy.dialects.asking import wrong
+from proxy.dialects.ids import AnswerIds, Seal, opened
 from proxy.dialects.responses_envelope import Envelope
 from proxy.dialects.responses_plain import ResponsePlain
 from proxy.dialects.responses_stream import ResponseStream
@@ -26,13 +27,18 @@ _OUTPUTS = frozenset({"function_call_output", "custom_tool_call_output"})
 
 @dataclass(frozen=True, slots=True)
 class ResponseRequest:
-    """A request that has been checked; ``body`` is what goes to the upstream."""
+    """A request that has been checked; ``body`` is what goes to the upstream.
+
+    ``given`` is what the caller sent: the answer repeats it, and there ids stay sealed.
+    """
 
     body: Mapping[str, Any]
+    given: Mapping[str, Any]
     model: str
     stream: bool
     json_output: bool
     allow_logprobs: bool
+    seal: Seal
     choices: int = 1
 
     def own_words(self, roles: Collection[str]) -> tuple[str, ...]:
@@ -75,10 +81,10 @@ class ResponseRequest:
         return ResponsePlain(body, self._envelope(answer_id), self.allow_logprobs, self.json_output, sentence)
 
     def _envelope(self, answer_id: str) -> Envelope:
-        return Envelope(self.body, self.model, answer_id)
+        return Envelope(self.given, self.model, AnswerIds(self.seal, f"resp_{answer_id}"))
 
 
-def request(body: object, *, allow_logprobs: bool) -> ResponseRequest:
+def request(body: object, *, allow_logprobs: bool, seal: Seal | None = None) -> ResponseRequest:
     """Check a body. Raises ``RequestError``, which names the field (``param``) and what is wrong."""
     body = asking.object_body(body)
     model = asking.model(body)
@@ -89,12 +95,15 @@ def request(body: object, *, allow_logprobs: bool) -> ResponseRequest:
     if not allow_logprobs and (LOGPROBS in include or body.get("top_logprobs") not in (None, 0)):
         raise asking.refuse_logprobs("include" if LOGPROBS in include else "top_logprobs")
     written = asking.mapping(asking.mapping(body, "text"), "format").get("type")
+    seal = seal or Seal.fresh()
     return ResponseRequest(
-        body=body,
+        body=opened(body, seal),
+        given=body,
         model=model,
         stream=asking.flag(body, "stream"),
         json_output=written in ("json_object", "json_schema"),
         allow_logprobs=allow_logprobs,
+        seal=seal,
     )
 
 

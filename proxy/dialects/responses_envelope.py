@@ -3,8 +3,9 @@
 The format repeats much of the request: instructions, tools, the schema of the answer. All that is written
 from the caller's own request, never from the upstream's answer.
 
-May import: the ground floor and this room. The rule that must stay true: of the upstream's answer only an
-id, a time, the model's name, counts and words of closed sets are written.
+May import: the ground floor and this room. The rule that must stay true: of the upstream's answer only a
+sealed id, a time, the model's name, counts and words of closed sets are written. (The id is the upstream's,
+sealed, because a caller may go on from it: ``previous_response_id``.)
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from proxy.dialects import fields
+from proxy.dialects.ids import AnswerIds
 from proxy.errors import UpstreamError
 
 BODY = frozenset(
@@ -48,11 +50,12 @@ _REASONS = frozenset({"max_output_tokens", "content_filter"})
 class Envelope:
     """The answer but for its items; it follows what the upstream says of itself."""
 
-    def __init__(self, asked: Mapping[str, Any], model: str, answer_id: str) -> None:
+    def __init__(self, asked: Mapping[str, Any], model: str, ids: AnswerIds) -> None:
         self._asked = asked
         self._model = model
-        self._answer_id = answer_id
-        self._head = fields.envelope({}, "response", answer_id, model, [])
+        self._id = ""
+        self.ids = ids
+        self._head = fields.envelope({}, "response", ids, model, [])
         self.usage: dict[str, Any] | None = None
 
     def follow(self, answer: Mapping[str, Any], dropped: list[str]) -> None:
@@ -63,7 +66,9 @@ class Envelope:
         given = dict(answer) | {"created": answer.get("created_at")}
         if type(created := given["created"]) is float:
             given["created"] = int(created) if 0 <= created < 2**53 else None
-        self._head = fields.envelope(given, "response", self._answer_id, self._model, dropped)
+        self._head = fields.envelope(given, "response", self.ids, self._model, dropped)
+        if not self._id and answer.get("id"):  # the first that comes: it is said from the first event on
+            self._id = self.ids.of(answer["id"], "resp_", "answer", "id", dropped)
         self.usage = fields.usage(answer.get("usage"), dropped) or self.usage
 
     @staticmethod
@@ -82,16 +87,16 @@ class Envelope:
         incomplete: str | None = None,
         error: dict[str, str] | None = None,
     ) -> dict[str, Any]:
-        head = dict(self._head)
+        head = self._head
         made: dict[str, Any] = {
-            "id": head.pop("id"),
-            "object": head.pop("object"),
-            "created_at": head.pop("created"),
+            "id": self._id or head["id"],
+            "object": head["object"],
+            "created_at": head["created"],
             "status": status,
             "error": error,
             "incomplete_details": {"reason": incomplete} if incomplete else None,
             "output": list(output),
-            **head,
+            **{name: value for name, value in head.items() if name not in ("id", "object", "created")},
             "usage": self.usage if status in ("completed", "incomplete") else None,
         }
         for name, usual in _REPEATED.items():

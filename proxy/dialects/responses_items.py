@@ -5,7 +5,7 @@ its summary, the name and the arguments of a call. Other kinds of items (searche
 ran) hold much that nothing can read; they stay behind whole.
 
 May import: the ground floor and this room. The rule that must stay true: an item is written from
-``Cleared`` text, identifiers of a closed syntax and words of ours.
+``Cleared`` text, sealed ids and words of ours.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from proxy.dialects import fields
+from proxy.dialects.ids import AnswerIds
 from proxy.dialects.logprobs import Entry, Logprobs, written
 from proxy.dialects.notes import Notes
 from proxy.types import Cleared
@@ -25,7 +26,7 @@ KINDS = frozenset({"message", "reasoning", *CALLS})
 MOST = 256
 """Items that one answer may have, and texts that one item may have."""
 
-_PREFIXES = {"message": "msg", "reasoning": "rs", "function_call": "fc", "custom_tool_call": "ctc"}
+_PREFIXES = {"message": "msg_", "reasoning": "rs_", "function_call": "fc_", "custom_tool_call": "ctc_"}
 _STATUS = frozenset({"completed", "incomplete", "in_progress"})
 _ITEM = frozenset(
     {"id", "type", "status", "role", "content", "summary", "name", "call_id", "arguments", "input", "phase"}
@@ -42,13 +43,13 @@ class Text:
         "said", "spelt", "told",
     )  # fmt: skip
 
-    def __init__(self, item: int, kind: str, number: int) -> None:
+    def __init__(self, item: int, kind: str, number: int, ids: AnswerIds) -> None:
         self.kind = kind
         self.number = number  # of the part in its item, as the upstream counts
         self.place = 0  # and as we do
         single = kind in ("name", *CALLS.values())
         self.channel = f"item:{item}:{kind}" if single else f"item:{item}:{kind}:{number}"
-        self.notes = Notes(f"{self.channel}:note")
+        self.notes = Notes(f"{self.channel}:note", ids)
         self.logprobs: Logprobs | None = None
         self.pending: list[Entry] = []  # log-probabilities let go before their text
         self.spelt: list[dict[str, Any]] = []  # those that have been written
@@ -90,12 +91,15 @@ class Text:
 class Item:
     """One item. ``number`` is ours, in the order of reading; ``place`` that in what the caller gets."""
 
-    def __init__(self, number: int, kind: str, raw: Mapping[str, Any], dropped: list[str]) -> None:
+    def __init__(
+        self, number: int, kind: str, raw: Mapping[str, Any], ids: AnswerIds, dropped: list[str]
+    ) -> None:
         fields.left_behind(raw, _ITEM, dropped)
         self.number = number
         self.kind = kind
-        self.id = fields.identifier(raw.get("id"), "id", dropped) or f"{_PREFIXES[kind]}_{number}"
-        self.call_id = fields.identifier(raw.get("call_id"), "tool_calls.id", dropped) or f"call_{number}"
+        self.id = ids.of(raw.get("id"), _PREFIXES[kind], number, "id", dropped)
+        self.call_id = ids.of(raw.get("call_id"), "call_", number, "tool_calls.id", dropped)
+        self._ids = ids
         self.status = _status(raw)
         self.place: int | None = None
         self.closed = False
@@ -111,7 +115,7 @@ class Item:
             raise fields.unreadable("a part of an item has no usable number")
         found = self._texts.get((kind, number))
         if found is None:
-            found = self._texts[kind, number] = Text(self.number, kind, number)
+            found = self._texts[kind, number] = Text(self.number, kind, number, self._ids)
         return found
 
     def read(self, raw: Mapping[str, Any], allow: bool, dropped: list[str]) -> Iterator[tuple[str, str]]:

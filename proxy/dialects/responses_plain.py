@@ -39,7 +39,7 @@ class ResponsePlain:
             if not isinstance(kind, str) or kind not in KINDS:
                 dropped.append("other")
                 continue
-            item = Item(len(self._items), kind, member, dropped)
+            item = Item(len(self._items), kind, member, envelope.ids, dropped)
             self._items.append(item)
             deltas += [
                 Delta(0, channel, text) for channel, text in item.read(member, allow_logprobs, dropped)
@@ -77,7 +77,7 @@ class ResponsePlain:
         else:
             output.append(
                 {
-                    "id": "msg_refusal",
+                    "id": self._envelope.ids.of(None, "msg_", "refusal", "id", []),
                     "type": "message",
                     "status": "incomplete",
                     "role": "assistant",

@@ -131,7 +131,7 @@ class ResponseStream:
             read.dropped.append("other")
             self._items[number] = None
             return None
-        item = self._items[number] = Item(self._made, kind, raw, read.dropped)
+        item = self._items[number] = Item(self._made, kind, raw, self._envelope.ids, read.dropped)
         self._made += 1
         if item.kind in CALLS and raw.get("name"):
             name = item.text("name")

@@ -126,7 +126,7 @@ class EventWriter:
         message = next((item for item in self._open if item.kind == "message" and not item.closed), None)
         frames: list[Frame] = []
         if message is None:
-            message = Item(len(self._open), "message", {"id": "msg_refusal"}, [])
+            message = Item(len(self._open), "message", {}, self._envelope.ids, [])
         elif not self._json_output:
             for text in message.texts:
                 if text.opened and not text.closed:

@@ -2,7 +2,7 @@
 
 How a streamed answer goes through::
 
-    request = DIALECTS[path](body, allow_logprobs=...)
+    request = DIALECTS[path](body, allow_logprobs=..., seal=...)
     answer = request.streamed(answer_id, sentence)
     for each chunk of the upstream:
         reading = answer.read(chunk)       # untrusted texts; what is safe as it is stays inside
@@ -22,6 +22,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
+from proxy.dialects.ids import Seal
 from proxy.types import Cleared, Delta
 
 Channel = tuple[int, str]
@@ -132,7 +133,7 @@ class Request(Protocol):
         ...
 
     def streamed(self, answer_id: str, sentence: str) -> StreamedAnswer:
-        """``answer_id`` stands in where the upstream names none; ``sentence`` is said at a block."""
+        """``answer_id``: what the answer's id says of it; ``sentence`` is said at a block."""
         ...
 
     def whole(self, body: object, answer_id: str, sentence: str) -> PlainAnswer:
@@ -141,9 +142,9 @@ class Request(Protocol):
 
 
 class Dialect(Protocol):
-    """Checks a body. Raises ``RequestError``."""
+    """Checks a body. Raises ``RequestError``. Without a ``seal`` nobody can send the answer's ids back."""
 
-    def __call__(self, body: object, *, allow_logprobs: bool) -> Request: ...
+    def __call__(self, body: object, *, allow_logprobs: bool, seal: Seal | None = None) -> Request: ...
 
 
 CONTENT_FILTER_RESULTS: Mapping[str, Mapping[str, bool]] = {

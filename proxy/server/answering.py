@@ -17,6 +17,7 @@ from starlette.responses import Response
 
 from proxy.audit import new_incident
 from proxy.dialects import DIALECTS
+from proxy.dialects.ids import Seal
 from proxy.errors import RequestError, UpstreamError
 from proxy.server.limits import Admission, Limit
 from proxy.server.relay import Blocked, Exchange, GuardFault, relay_plain, relay_stream, withheld
@@ -142,7 +143,8 @@ async def _exchange(house: House, http: Request, path: str, caller: Caller) -> E
     allowed = firewall.policy.logprobs(caller.role, firewall.index.audiences)
     if allowed == "strip" and isinstance(body, dict):
         _strip(body)
-    request = DIALECTS[path](body, allow_logprobs=allowed == "allow")
+    seal = Seal(firewall.index.key.derived(b"sluicegate-ids"))
+    request = DIALECTS[path](body, allow_logprobs=allowed == "allow", seal=seal)
     if not role.may_use(request.model) or not house.upstream.serves(request.model, caller.role):
         raise RequestError(
             f"The model '{request.model}' does not exist or you do not have access to it.",
@@ -159,6 +161,7 @@ async def _exchange(house: House, http: Request, path: str, caller: Caller) -> E
         record=house.record,
         error_on_block=role.on_block == "error",
         request_id=http.scope.get("state", {}).get("request_id", ""),
+        gather=house.settings.gather,
     )
 
 

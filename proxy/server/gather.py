@@ -47,10 +47,10 @@ class Gather:
         self.waits = False
         """Whether anything waits."""
 
-    def add(self, deltas: Sequence[Delta], ended: Sequence[tuple[int, str]], now: float) -> list[Delta]:
+    def add(self, deltas: Sequence[Delta], ended: Sequence[tuple[int, str]], now: float) -> Sequence[Delta]:
         """Pieces have come, ``now`` in seconds of any clock; what is to be guarded now."""
         if not self._seconds:
-            return list(deltas)
+            return deltas
         ready: list[Delta] = []
         for delta in deltas:
             waiting = self._choices.get(delta.choice)
@@ -62,15 +62,17 @@ class Gather:
                 continue
             if not waiting.texts:
                 waiting.since = now
+                self.waits = True
             waiting.texts.append(delta.text)
             waiting.size += len(delta.text)
             if waiting.size >= MOST or now - waiting.since >= self._seconds:
                 ready.append(waiting.taken(delta.choice))
-        for choice in dict.fromkeys(choice for choice, _ in ended):
+        for choice, _ in ended:
             waiting = self._choices.get(choice)
             if waiting is not None and waiting.texts:
                 ready.append(waiting.taken(choice))
-        self.waits = any(waiting.texts for waiting in self._choices.values())
+        if ready:
+            self.waits = any(waiting.texts for waiting in self._choices.values())
         return ready
 
     def rest(self) -> list[Delta]:

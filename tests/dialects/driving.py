@@ -1,12 +1,25 @@
-"""A relay for the tests of dialects: guards that let everything go, some characters late."""
+"""A relay for the tests of dialects: guards that let everything go, some characters late; and a seal."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any
 
+from proxy.dialects.ids import AnswerIds, Seal
 from proxy.dialects.shapes import Channel, Frame, StreamedAnswer
 from proxy.types import Cleared
+
+SEAL = Seal(b"a key for the tests of dialects.")
+IDS = AnswerIds(SEAL, "ours")
+
+
+def unsealed(value: Any) -> Any:
+    """A JSON value with the ids in it as the upstream gave them."""
+    if isinstance(value, str):
+        return SEAL.opened(value)
+    if isinstance(value, dict):
+        return {name: unsealed(member) for name, member in value.items()}
+    return [unsealed(each) for each in value] if isinstance(value, list) else value
 
 
 class Late:

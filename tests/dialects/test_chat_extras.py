@@ -6,7 +6,7 @@ from typing import Any
 
 from proxy.dialects import chat
 from proxy.types import Cleared
-from tests.dialects.driving import drive
+from tests.dialects.driving import SEAL, drive, unsealed
 
 NOTE = {"type": "url_citation", "url_citation": {"title": "T", "url": "u", "start_index": 0, "end_index": 2}}
 TOKEN = {"token": "Hi", "logprob": -0.5, "bytes": [72, 105], "top_logprobs": []}
@@ -55,9 +55,11 @@ def test_speech_stays_behind_and_its_transcript_does_not() -> None:
     """Sound cannot be read: it is counted; what it says is a text."""
     audio = {"id": "audio_1", "data": "AAAA", "expires_at": 9, "transcript": "Hello"}
     body = {"choices": [{"index": 0, "message": {"content": None, "audio": audio}, "finish_reason": "stop"}]}
-    answer = chat.request(ASKED, allow_logprobs=False).whole(body, "ours", "Stopped.")
+    answer = chat.request(ASKED, allow_logprobs=False, seal=SEAL).whole(body, "ours", "Stopped.")
     texts = {(delta.choice, delta.channel): Cleared(delta.text) for delta in answer.deltas}
-    assert answer.write(texts)["choices"][0]["message"]["audio"] == audio | {"data": ""}
+    message = answer.write(texts)["choices"][0]["message"]
+    assert unsealed(message["audio"]) == audio | {"data": ""}
+    assert message["audio"]["id"] != "audio_1"
     assert answer.dropped == ["audio"]
 
 

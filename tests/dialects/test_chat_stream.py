@@ -11,13 +11,15 @@ from openai.types.chat import ChatCompletionChunk
 from proxy.dialects import chat
 from proxy.dialects.chat_stream import ChatStream
 from proxy.dialects.fields import DROPPED
+from proxy.dialects.ids import AnswerIds
 from proxy.dialects.shapes import Frame
 from proxy.errors import UpstreamError
 from proxy.types import Cleared, Delta
-from tests.dialects.driving import drive, join
+from tests.dialects.driving import SEAL, drive, join, unsealed
 
 SENTENCE = "This answer was stopped."
 STOPPED = "This answer was stopped. (incident inc-1)"
+MODEL = "asked-2024-08-06"
 
 
 def stream(n: int = 1, *, allow_logprobs: bool = False, include_usage: bool = True) -> ChatStream:
@@ -28,11 +30,11 @@ def stream(n: int = 1, *, allow_logprobs: bool = False, include_usage: bool = Tr
         "messages": [{"role": "user", "content": "?"}],
     }
     body["stream_options"] = {"include_usage": include_usage}
-    return chat.request(body, allow_logprobs=allow_logprobs).streamed("chatcmpl-ours", SENTENCE)
+    return chat.request(body, allow_logprobs=allow_logprobs, seal=SEAL).streamed("ours", SENTENCE)
 
 
 def chunk(*choices: dict[str, Any], **fields: Any) -> dict[str, Any]:
-    given = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 7, "model": "org/m-1"}
+    given = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 7, "model": MODEL}
     return given | {"choices": list(choices)} | fields
 
 
@@ -45,6 +47,11 @@ def call(index: int | None = 0, **said: Any) -> dict[str, Any]:
     made: dict[str, Any] = {} if index is None else {"index": index}
     made |= {name: said.pop(name) for name in ("id", "type") if name in said}
     return {"tool_calls": [made | {"function": said}]}
+
+
+def own_id(index: int) -> str:
+    """What a call of the first choice gets that has no id."""
+    return AnswerIds(SEAL, "chatcmpl-ours").of(None, "call_", (0, index), "", [])
 
 
 ROLE = {"role": "assistant", "content": ""}
@@ -103,7 +110,7 @@ ANSWERS: dict[str, tuple[list[dict[str, Any]], dict[str, Any]]] = {
     ),
     "calls without numbers and ids": (
         [{"tool_calls": [{"function": {"name": n, "arguments": "{}"}} for n in "fg"]}],
-        {"calls": {0: ["call_0", "f", "{}"], 1: ["call_1", "g", "{}"]}},
+        {"calls": {0: [own_id(0), "f", "{}"], 1: [own_id(1), "g", "{}"]}},
     ),
     "a name that is said again": (
         [call(id="call_a", name="find", arguments="{"), call(id="call_a", name="find", arguments="}")],
@@ -166,12 +173,12 @@ def test_every_answer_arrives_whole(name: str, size: int, hold: int, finish_alon
     else:
         chunks[-1]["choices"][0]["finish_reason"] = "stop"
     frames = drive(stream(), chunks, hold=hold)
-    assert join(frames) == {0: {"role": "assistant", "content": "", "finish": "stop"} | expected}
+    assert unsealed(join(frames)) == {0: {"role": "assistant", "content": "", "finish": "stop"} | expected}
     for frame in frames:
         if name != "a custom tool":  # the client's types have none in a stream, though OpenAI sends them
             ChatCompletionChunk.model_validate(frame.data, strict=True)
         assert {k: v for k, v in frame.data.items() if k != "choices"} == {
-            "id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 7, "model": "org/m-1",
+            "id": "chatcmpl-ours", "object": "chat.completion.chunk", "created": 7, "model": MODEL,
         }  # fmt: skip
 
 
@@ -193,7 +200,7 @@ def test_the_openai_client_understands_the_frames() -> None:
         for part in given:
             state.handle_chunk(ChatCompletionChunk.model_validate(part))
         results.append(state.get_final_completion())
-    assert results[0].choices[0].message == results[1].choices[0].message
+    assert results[0].choices[0].message.to_dict() == unsealed(results[1].choices[0].message.to_dict())
     assert results[0].usage == results[1].usage
 
 
@@ -249,7 +256,7 @@ def test_a_call_is_not_begun_before_its_name_is_cleared() -> None:
     assert reading.ended == [(0, "tool:0:name")]
     (frame,) = answer.write(reading, {(0, "tool:0:name"): Cleared("i")})
     head = {"index": 0, "id": "call_a", "type": "function", "function": {"name": "fi", "arguments": ""}}
-    assert frame.data["choices"][0]["delta"] == {"tool_calls": [head]}
+    assert unsealed(frame.data["choices"][0]["delta"]) == {"tool_calls": [head]}
 
 
 def blocked(frame: Frame) -> dict[str, Any]:
@@ -341,10 +348,8 @@ def test_unknown_fields_stay_behind_and_are_named() -> None:
     answer = stream()
     dropped = list(answer.read(odd).dropped)
     assert set(dropped) <= DROPPED | {"other"}
-    assert {"reasoning_details", "other", "audio", "tool_calls.id", "tool_calls.type", "logprobs"} <= set(
-        dropped
-    )
-    assert {"stop_reason", "token_ids", "finish_reason", "id", "created", "model", "usage"} <= set(dropped)
+    assert {"reasoning_details", "other", "audio", "tool_calls.type", "logprobs"} <= set(dropped)
+    assert {"stop_reason", "token_ids", "finish_reason", "created", "model", "usage"} <= set(dropped)
     frames = drive(stream(), [odd])
     assert "12345" not in str(frames)
     assert frames[-1].data["model"] == "asked"
@@ -377,7 +382,7 @@ def test_finish_reasons_are_those_of_openai(given: str, written: str) -> None:
 def test_the_envelope_follows_the_upstream() -> None:
     """The envelope's known fields are passed on; a first chunk without them gets ours."""
     answer = stream()
-    given = {"system_fingerprint": "fp_1", "service_tier": "default", "created": 8.0}
+    given = {"service_tier": "default", "created": 8.0, "model": "asked-0613"}
     (empty,) = answer.write(answer.read({"id": "", "choices": [{"delta": ROLE}]}), {})
     assert (empty.data["id"], empty.data["created"], empty.data["model"]) == ("chatcmpl-ours", 0, "asked")
     (frame,) = answer.write(answer.read(say({}, finish="stop") | given), {})

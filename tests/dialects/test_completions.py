@@ -23,7 +23,7 @@ def ask(*, allow_logprobs: bool = False, **fields: Any) -> CompletionRequest:
 
 def choice(text: str, index: int = 0, finish: str | None = None, **more: Any) -> dict[str, Any]:
     made = {"index": index, "text": text, "finish_reason": finish, "logprobs": None} | more
-    return {"id": "cmpl-1", "object": "text_completion", "created": 1, "model": "m", "choices": [made]}
+    return {"id": SECRET, "object": "text_completion", "created": 1, "model": "m", "choices": [made]}
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_a_whole_answer() -> None:
     answer = ask(allow_logprobs=True, logprobs=1).whole(body, "ours", "Stopped.")
     made = answer.write({(0, d.channel): Cleared(d.text) for d in answer.deltas})
     assert (made["choices"][0]["text"], made["choices"][0]["logprobs"]) == ("Hello", SPELT)
-    assert made["usage"] == USAGE
+    assert (made["usage"], made["id"]) == (USAGE, "cmpl-ours")
     assert Completion.model_validate(made).choices[0].finish_reason == "stop"
     assert "12345" not in str(made)
     assert answer.dropped == ["other"]
@@ -119,7 +119,7 @@ def test_a_streamed_answer() -> None:
     assert answer.read(choice(SECRET)).dropped == ["after_finish"]
     counts = {"choices": [], "usage": {"total_tokens": 3}}
     (frame,) = answer.write(answer.read(counts), {})
-    assert frame.data["usage"] == {"total_tokens": 3}
+    assert (frame.data["usage"], frame.data["id"]) == ({"total_tokens": 3}, "cmpl-ours")
 
 
 def test_counts_that_nobody_asked_for() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -10,29 +11,12 @@ from hypothesis import strategies as st
 
 from proxy.dialects import fields
 from proxy.errors import UpstreamError
+from tests.dialects.driving import IDS
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
 )
-
-
-@given(JSON)
-@settings(deadline=None)
-def test_an_identifier_has_no_blank_and_an_end(value: Any) -> None:
-    """What passes as an identifier is short and has no white space; all else is None."""
-    given_out = fields.identifier(value, "id", [])
-    assert given_out is None or (
-        given_out == value and len(value) <= 64 and value.isascii() and " " not in value
-    )
-
-
-@pytest.mark.parametrize("value", ["a" * 65, "two words", "a\n", "é", "a/b", 7, ["a"], {"a": 1}])
-def test_what_is_no_identifier_is_reported(value: Any) -> None:
-    """A value of another syntax stays behind and is named."""
-    dropped: list[str] = []
-    assert fields.identifier(value, "id", dropped) is None
-    assert dropped == ["id"]
 
 
 @given(
@@ -60,12 +44,48 @@ def test_a_finish_reason_is_one_of_openais(value: Any) -> None:
     st.dictionaries(st.sampled_from(["id", "created", "model", "system_fingerprint", "service_tier"]), JSON)
 )
 @settings(deadline=None)
-def test_an_envelope_holds_no_prose(value: dict[str, Any]) -> None:
-    """No string of an envelope has a blank in it, and id, time and model are always there."""
-    made = fields.envelope(value, "kind", "ours", "model", [])
-    assert {"id", "object", "created", "model"} <= set(made)
-    assert not any(" " in text or len(text) > 128 for text in made.values() if isinstance(text, str))
-    assert type(made["created"]) is int
+def test_an_envelope_holds_nothing_of_the_servers_own(value: dict[str, Any]) -> None:
+    """Whatever stands there: the id and the name are ours, the rest a number, a word we know, a hash."""
+    made = fields.envelope(value, "kind", IDS, "model", [])
+    assert (made.pop("id"), made.pop("object"), made.pop("model")) == ("ours", "kind", "model")
+    assert type(made.pop("created")) is int
+    assert made.pop("service_tier", "auto") in ("auto", "default", "flex", "priority", "scale", "standard")
+    assert re.fullmatch("fp_[0-9a-f]{10}", made.pop("system_fingerprint", "fp_0123456789"))
+    assert made == {}
+
+
+def test_a_fingerprint_tells_only_whether_it_is_the_same() -> None:
+    """Another one where the server's is another; what is none is reported."""
+    made = [fields.envelope({"system_fingerprint": given}, "kind", IDS, "m", []) for given in ("a", "b", "a")]
+    one, two, three = (each["system_fingerprint"] for each in made)
+    assert one == three != two
+    dropped: list[str] = []
+    assert "system_fingerprint" not in fields.envelope({"system_fingerprint": 7}, "kind", IDS, "m", dropped)
+    assert dropped == ["system_fingerprint"]
+
+
+@pytest.mark.parametrize("version", ["2024-08-06", "20240806", "0613", "2407", "001", "v2", "v12"])
+def test_a_version_of_the_model_is_named(version: str) -> None:
+    """A date or a number behind the name that was asked for is passed on."""
+    assert fields.model_name(f"org/m-{version}", "org/m", []) == f"org/m-{version}"
+
+
+@pytest.mark.parametrize(
+    "given", ["other", "m", "org/m-mini", "org/m-2024-08-06-x", "org/m-12345", "org/m-v٣", "org/m:secret"]
+)
+def test_another_name_of_the_model_is_not_said(given: str) -> None:
+    """Where the server calls the model otherwise the caller reads what it asked for; nothing is amiss."""
+    dropped: list[str] = []
+    assert fields.model_name(given, "org/m", dropped) == "org/m"
+    assert dropped == (["model"] if "٣" in given else [])
+
+
+@pytest.mark.parametrize("given", [7, ["org/m"], "two words", "a" * 257], ids=str)
+def test_what_is_no_name_of_a_model_is_reported(given: object) -> None:
+    """What stands there and is no name stays behind and is named."""
+    dropped: list[str] = []
+    assert fields.model_name(given, "org/m", dropped) == "org/m"
+    assert dropped == ["model"]
 
 
 def test_names_of_fields_are_reported_from_a_closed_set() -> None:

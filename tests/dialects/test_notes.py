@@ -6,6 +6,7 @@ from typing import Any
 
 from proxy.dialects.notes import Notes
 from proxy.types import Cleared
+from tests.dialects.driving import IDS, unsealed
 
 NESTED = {
     "type": "url_citation",
@@ -15,17 +16,18 @@ FLAT = {"type": "file_citation", "filename": "a.txt", "file_id": "file-1", "inde
 
 
 def read(*given: Any) -> tuple[Notes, dict[str, Cleared], list[str]]:
-    notes, dropped = Notes("annotation"), []  # type: tuple[Notes, list[str]]
+    notes, dropped = Notes("annotation", IDS), []  # type: tuple[Notes, list[str]]
     texts = {channel: Cleared(text) for each in given for channel, text in notes.read(each, dropped)}
     return notes, texts, dropped
 
 
 def test_both_forms_come_back() -> None:
-    """The nested form of chat and the flat form of responses are written as they came."""
+    """The nested form of chat and the flat form of responses are written as they came, ids sealed."""
     notes, texts, dropped = read(NESTED, FLAT)
     assert set(texts) == set(notes.channels)
     notes.take(texts)
-    assert notes.written(unchanged=True) == [NESTED, FLAT]
+    assert unsealed(notes.written(unchanged=True)) == [NESTED, FLAT]
+    assert "file-1" not in str(notes.written(unchanged=True))
     assert dropped == []
 
 
@@ -33,7 +35,7 @@ def test_offsets_are_gone_when_the_text_changed() -> None:
     """Offsets into an answer that was redacted would point anywhere: they become 0; ids stay."""
     notes, texts, _ = read(NESTED, FLAT)
     notes.take(texts)
-    nested, flat = notes.written(unchanged=False)
+    nested, flat = unsealed(notes.written(unchanged=False))
     assert (nested["url_citation"]["start_index"], nested["url_citation"]["end_index"]) == (0, 0)
     assert (flat["file_id"], flat["index"]) == ("file-1", 0)
 

@@ -14,18 +14,19 @@ from proxy.dialects.responses_stream import ResponseStream
 from proxy.dialects.shapes import Frame
 from proxy.errors import RequestError, UpstreamError
 from proxy.types import Cleared
-from tests.dialects.driving import Late
+from tests.dialects.driving import SEAL, Late, unsealed
 from tests.e2e.surface import RESPONSE_USAGE, RESPONSES, item_events, message, output_text
 
 SECRET = "the secret is 12345"
 WHOLE = {
     "id": "resp_1", "object": "response", "created_at": 7.0, "status": "completed", "error": None,
-    "incomplete_details": None, "model": "m-1", "usage": RESPONSE_USAGE,
+    "incomplete_details": None, "model": "m-001", "usage": RESPONSE_USAGE,
 }  # fmt: skip
 
 
 def ask(*, allow_logprobs: bool = False, **fields: Any) -> ResponseRequest:
-    return responses.request({"model": "m", "input": "Hi"} | fields, allow_logprobs=allow_logprobs)
+    body = {"model": "m", "input": "Hi"} | fields
+    return responses.request(body, allow_logprobs=allow_logprobs, seal=SEAL)
 
 
 def whole(*output: dict[str, Any], **more: Any) -> dict[str, Any]:
@@ -63,7 +64,7 @@ def drive(answer: ResponseStream, given: Iterable[Any], hold: int = 0) -> list[F
 
 
 def streamed(*, allow_logprobs: bool = False, **fields: Any) -> ResponseStream:
-    return ask(stream=True, allow_logprobs=allow_logprobs, **fields).streamed("resp_ours", "Stopped.")
+    return ask(stream=True, allow_logprobs=allow_logprobs, **fields).streamed("ours", "Stopped.")
 
 
 # --- requests --------------------------------------------------------------------------------------
@@ -136,10 +137,12 @@ def let_go(answer: Any) -> dict[Any, Cleared]:
 def test_a_whole_answer_comes_back(name: str) -> None:
     """Every kind of item is written as it came, and what repeats the request is taken from the request."""
     given = whole(RESPONSES[name].whole("Hello"), tools=[SECRET], instructions=SECRET, metadata={"a": SECRET})
-    answer = ask(instructions="Be brief.").whole(given, "resp_ours", "Stopped.")
+    answer = ask(instructions="Be brief.").whole(given, "ours", "Stopped.")
     made = answer.write(let_go(answer))
-    assert made["output"] == given["output"]
-    assert (made["id"], made["created_at"], made["status"]) == ("resp_1", 7, "completed")
+    assert unsealed(made["output"]) == given["output"]
+    assert all(f"it_{n}" not in str(made) for n in range(2))
+    assert (made["model"], unsealed(made["id"])) == ("m-001", "resp_1")
+    assert (made["created_at"], made["status"]) == (7, "completed")
     assert (made["instructions"], made["tools"], made["usage"]) == ("Be brief.", [], WHOLE["usage"])
     assert "12345" not in str(made)
     assert answer.dropped == []
@@ -150,7 +153,7 @@ def test_items_that_cannot_be_read_stay_behind() -> None:
     """Searches, pictures and programs are left out, and counted; so are sealed thoughts."""
     search = {"type": "web_search_call", "action": {"query": SECRET}}
     sealed = {"type": "reasoning", "summary": [], "encrypted_content": SECRET}
-    answer = ask().whole(whole(search, message(output_text("Hi")), sealed), "resp_ours", "Stopped.")
+    answer = ask().whole(whole(search, message(output_text("Hi")), sealed), "ours", "Stopped.")
     made = answer.write(let_go(answer))
     assert [each["type"] for each in made["output"]] == ["message", "reasoning"]
     assert "12345" not in str(made)
@@ -160,7 +163,7 @@ def test_items_that_cannot_be_read_stay_behind() -> None:
 def test_only_cleared_text_is_written() -> None:
     """Text that no guard has let go is not in the answer."""
     call = {"type": "function_call", "call_id": "c", "name": SECRET, "arguments": SECRET}
-    answer = ask().whole(whole(message(output_text(SECRET, title=SECRET)), call), "resp_ours", "Stopped.")
+    answer = ask().whole(whole(message(output_text(SECRET, title=SECRET)), call), "ours", "Stopped.")
     assert "12345" not in str(answer.write({}))
 
 
@@ -168,14 +171,14 @@ def test_why_an_answer_is_incomplete() -> None:
     """The reason is one of a closed set."""
     for given, written in (("max_output_tokens", "max_output_tokens"), (SECRET, "max_output_tokens")):
         body = whole(status="incomplete", incomplete_details={"reason": given})
-        made = ask().whole(body, "resp_ours", "Stopped.").write({})
+        made = ask().whole(body, "ours", "Stopped.").write({})
         assert (made["status"], made["incomplete_details"]) == ("incomplete", {"reason": written})
 
 
 def test_a_block_of_a_whole_answer() -> None:
     """The text that was let go, a refusal after it, and no call."""
     call = {"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"}
-    answer = ask().whole(whole(call, message(output_text(SECRET))), "resp_ours", "Stopped.")
+    answer = ask().whole(whole(call, message(output_text(SECRET))), "ours", "Stopped.")
     made = answer.write(
         {(0, "item:0:name"): Cleared("f"), (0, "item:1:text:0"): Cleared("the")}, {0: "inc_1"}
     )
@@ -189,7 +192,7 @@ def test_a_block_of_a_whole_answer() -> None:
 def test_a_block_of_structured_output_leaves_no_half_of_it() -> None:
     """Half a JSON text would make a client that parses it fail: the refusal alone is there."""
     answer = ask(text={"format": {"type": "json_schema"}}).whole(
-        whole(message(output_text('{"a": "b'))), "resp_ours", "Stopped."
+        whole(message(output_text('{"a": "b'))), "ours", "Stopped."
     )
     made = answer.write({(0, "item:0:text:0"): Cleared('{"a')}, {0: "inc_1"})
     assert [part["type"] for part in made["output"][0]["content"]] == ["refusal"]
@@ -205,14 +208,15 @@ def test_a_streamed_answer_comes_back(name: str, hold: int) -> None:
     place = RESPONSES[name]
     given = events(place.whole("Hello there, friend"), place.whole("and more"))
     frames = drive(streamed(), given, hold)
-    assert frames[-1].data["response"]["output"] == given[-1]["response"]["output"]
+    assert unsealed(frames[-1].data["response"]["output"]) == given[-1]["response"]["output"]
     assert frames[-1].last
     assert [frame.data["sequence_number"] for frame in frames] == list(range(len(frames)))
     assert [frame.event for frame in frames] == [frame.data["type"] for frame in frames]
     added = [f.data for f in frames if f.event == "response.output_item.added"]
     assert [each["output_index"] for each in added] == [0, 1]
     done = [f.data["item"] for f in frames if f.event == "response.output_item.done"]
-    assert done == given[-1]["response"]["output"]
+    assert unsealed(done) == given[-1]["response"]["output"]
+    assert len({f.data["response"]["id"] for f in frames if "response" in f.data}) == 1
 
 
 def test_a_server_that_sends_texts_whole() -> None:
@@ -222,7 +226,7 @@ def test_a_server_that_sends_texts_whole() -> None:
         frames = drive(streamed(), [event for event in given if kept(event["type"])])
         deltas = [f.data["delta"] for f in frames if f.event == "response.output_text.delta"]
         assert deltas == ["Hello"]
-        assert frames[-1].data["response"]["output"] == given[-1]["response"]["output"]
+        assert unsealed(frames[-1].data["response"]["output"]) == given[-1]["response"]["output"]
 
 
 def test_whole_texts_of_the_upstream_are_not_believed() -> None:

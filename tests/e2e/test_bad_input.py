@@ -7,7 +7,6 @@ import shutil
 import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -17,7 +16,6 @@ import pytest
 from proxy.cli import main
 from proxy.policy import policies_folder
 from proxy.text import count_units
-from proxy.types import Finding, Scan, Scanner, Span, View
 from proxy.upstreams.scripted import CUT, STALL, Raw, Said, Says, Step
 from tests.serving import CHAT, QUESTION, Served, Streamed, chunk, serving, write_policy
 from tests.training import ADMIN, ADMIN_ZH, KEY, SmallIndex, shared_units
@@ -295,74 +293,6 @@ def test_a_caller_who_leaves_in_the_middle(served: Served) -> None:
 # --- our own parts --------------------------------------------------------------------------------
 
 
-class Broken:
-    """A detector whose scanners go wrong after some characters, and who say what must not be said."""
-
-    name = "broken"
-
-    def __init__(self, how: str) -> None:
-        self.how = how
-
-    def scanner(self, view: View) -> Scanner:
-        return _BrokenScanner(self.how)
-
-
-class _BrokenScanner:
-    def __init__(self, how: str) -> None:
-        self.how, self.position = how, 0
-
-    def feed(self, piece: str) -> Scan:
-        start, self.position = self.position, self.position + len(piece)
-        settled = list(range(start + 1, self.position + 1))
-        if self.position < 20:
-            return Scan((), settled)
-        if self.how == "feed":
-            raise RuntimeError(piece)
-        if self.how == "late":
-            return Scan([Finding("broken", "x", Span(0, self.position), self.position - 1)], settled)
-        return Scan((), settled)
-
-    def finish(self) -> Sequence[Finding]:
-        if self.how == "finish":
-            raise RuntimeError("at the end")
-        return ()
-
-
-@pytest.mark.parametrize(
-    ("how", "where"), [("feed", "scanner"), ("finish", "scanner"), ("late", "late-finding")]
-)
-def test_a_scanner_that_fails(
-    small_index: SmallIndex, tmp_path: Path, capfd: pytest.CaptureFixture[str], how: str, where: str
-) -> None:
-    """The answer stops with an error event (a 500 where it is whole), is counted, and says nothing more."""
-    redact = write_policy(
-        tmp_path,
-        (policies_folder() / "default.yaml").read_text("utf-8"),
-        ("rules:\n", 'rules:\n  - {id: all, finding: "*/*", action: redact, roles: [staff]}\n'),
-    )
-    said = "Twenty characters go out before. " + ADMIN
-    with serving(small_index, tmp_path, policy=redact) as served:
-        firewall = served.house.firewall
-        served.house.firewall = replace(firewall, detectors=(*firewall.detectors, Broken(how)))
-        served.up.script(Says(Said(said)), Says(Said(said)))
-        streamed = served.stream("staff")
-        assert streamed.error is not None
-        assert streamed.error["code"] == "guard_fault"
-        assert not streamed.done
-        assert said.startswith(streamed.text().removesuffix("[REDACTED]"))
-        assert shared_units(ADMIN, streamed.text()) <= BUDGET
-        assert streamed.finish() is None
-        whole = served.ask("staff")
-        assert (whole.status_code, whole.json()["error"]["code"]) == (500, "guard_fault")
-        assert served.metric("sluicegate_faults_total", where=where) == 2
-        assert [line["outcome"] for line in served.trail()] == ["fault", "fault"]
-        assert [line["extra"]["fault"] for line in served.trail()] == [where, where]
-        served.house.firewall = firewall
-        still_alive(served)
-    logged = capfd.readouterr()
-    assert shared_units(ADMIN, logged.out + logged.err) <= BUDGET
-
-
 def test_a_hold_that_reaches_its_ceiling(small_index: SmallIndex, tmp_path: Path) -> None:
     """Where more would have to be held than the role may, the answer is blocked by rule hold-exceeded."""
     policy = write_policy(
@@ -376,47 +306,6 @@ def test_a_hold_that_reaches_its_ceiling(small_index: SmallIndex, tmp_path: Path
         assert streamed.finish() == "content_filter"
         assert [v["rule"] for v in served.trail()[-1]["verdicts"]] == ["hold-exceeded"]
         assert shared_units(ADMIN, streamed.text()) <= BUDGET
-
-
-def test_a_trail_that_cannot_be_written(small_index: SmallIndex, tmp_path: Path) -> None:
-    """What cannot be recorded does not even reach the model: 500, a count, not ready, and life."""
-    full = Path("/dev/full")
-    if not full.exists():
-        pytest.skip("no /dev/full here")
-    with serving(small_index, tmp_path, trail=full) as served:
-        served.up.script(Says(Said("Hi")), Says(Said("Hi")), Says(Said(ADMIN)))
-        whole = served.ask()
-        assert (whole.status_code, whole.json()["error"]["code"]) == (500, "guard_fault")
-        for _ in range(2):
-            answer = served.ask(stream=True)
-            assert (answer.status_code, answer.json()["error"]["code"]) == (500, "guard_fault")
-        assert served.up.received == []
-        assert served.metric("sluicegate_faults_total", where="trail") == 3
-        assert served.web.get("/readyz").json()["faults"] == ["trail"]
-        assert served.web.get("/healthz").status_code == 200
-
-
-def test_a_state_file_that_is_gone(small_index: SmallIndex, tmp_path: Path) -> None:
-    """Nobody is let in while the keys cannot be read; it is said, and a restored file lets them in again."""
-    with serving(small_index, tmp_path) as served:
-        headers = served.headers("public")
-        state = served.house.settings.state
-        moved = tmp_path / "moved"
-        state.rename(moved)
-        told = served.web.get("/readyz").json()
-        assert (told["ready"], told["faults"]) == (False, ["state"])
-        wait_for(lambda: served.ask().status_code == 500)
-        answer = served.web.post(CHAT, json={"model": "m", "messages": QUESTION}, headers=headers)
-        assert answer.json()["error"] == {
-            "message": "The proxy cannot answer now; its operator has to act.",
-            "type": "server_error",
-            "param": None,
-            "code": "proxy_fault",
-        }
-        assert served.metric("sluicegate_faults_total", where="keys") >= 1
-        shutil.copy(moved, state)
-        assert served.web.get("/readyz").status_code == 200
-        still_alive(served)
 
 
 def test_a_key_whose_role_is_gone(served: Served) -> None:

@@ -1,244 +1,201 @@
-"""What can go wrong behind the proxy, before it, and in it: nothing uncleared leaves, the error is clear, it
-is counted, nothing is left over, and the process lives."""
+"""What can go wrong in the proxy: nothing uncleared leaves, the error is clear, it is counted, nothing is
+left over, and the process lives.
+
+The model's server: ``test_faults_upstream.py``; callers, the end of the process: ``test_faults_caller.py``.
+"""
 
 from __future__ import annotations
 
-import asyncio
 import shutil
-import signal
-import socket
 import sqlite3
+import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import httpx
-import orjson
 import pytest
 
-from proxy import sse
-from proxy.text import units
-from proxy.upstreams.scripted import CUT, STALL, Raw, Said, Says, Step
-from tests.cli.running import running
-from tests.e2e.surface import CUT as PIECE
-from tests.e2e.surface import PLACES, STREAMED, asked
-from tests.serving import Served, model_server, serving
-from tests.training import ADMIN, NOBODY, SmallIndex
+from proxy.cli import main
+from proxy.errors import ConfigError
+from proxy.index import BuildOptions, build_index
+from proxy.policy import policies_folder
+from proxy.types import Finding, Scan, Scanner, Span, View
+from proxy.upstreams.scripted import Said, Says, Step
+from tests.e2e.faults import (
+    BUDGET,
+    CLEAN,
+    ENDPOINTS,
+    SAYS,
+    ask,
+    check,
+    endpoints,
+    events,
+    nothing_is_left_over,
+    reply_of,
+    told,
+)
+from tests.e2e.surface import PLACES, asked
+from tests.serving import CHAT, QUESTION, Served, serving, write_policy
+from tests.training import ADMIN, TRAINING, SmallIndex, documents, shared_units
 
-BUDGET = 12
-ENDPOINTS = {"/chat/completions": "content", "/completions": "text", "/responses": "text"}
-SAYS = f"Before: {ADMIN} -- after."
-CLEAN = "Nothing of note, 一切正常。"
-endpoints = pytest.mark.parametrize("endpoint", ENDPOINTS)
+DEFAULT = (policies_folder() / "default.yaml").read_text("utf-8")
+LATER = "The courier for the northern depots leaves from gate seven, and asks for the word of the week first."
+"""A text that the first index does not know."""
 
 
-@pytest.fixture(scope="module")
-def served(small_index: SmallIndex, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """The proxy; the model's server is given little time."""
-    with serving(small_index, tmp_path_factory.mktemp("faults")) as made:
-        client: Any = made.house.upstream.default.client  # type: ignore[union-attr]
-        client._first_byte, client._idle = 5.0, 0.5
-        yield made
+class Waits:
+    """An answer that stands still in its middle until it is told to go on."""
+
+    status = 200
+    headers: Mapping[str, str] = {"Content-Type": "text/event-stream"}
+
+    def __init__(self, pieces: Sequence[bytes], before: int) -> None:
+        self.pieces, self.before = pieces, before
+        self.go_on = threading.Event()
+
+    def steps(self, body: Mapping[str, Any]) -> Iterator[Step]:
+        yield from self.pieces[: self.before]
+        while not self.go_on.is_set():
+            yield 0.02
+        yield from self.pieces[self.before :]
 
 
-@pytest.fixture(autouse=True)
-def nothing_is_left_over(served: Served) -> Iterator[None]:
-    """After each test no answer is in flight, no task is left, and the next answer is as good as any."""
-    yield
-    for _ in range(200):
-        if not (served.metric("sluicegate_in_flight_streams") or tasks(served)):
-            break
+@contextmanager
+def in_the_middle(served: Served, endpoint: str, text: str = SAYS) -> Iterator[list[bytes]]:
+    """A streamed answer of which some has come; what is in the list after the block is all of it."""
+    reply = Waits(events(endpoint, text), before=5)
+    served.up.script(reply)
+    body = asked(endpoint, PLACES[endpoint][ENDPOINTS[endpoint]], 1, True)
+    got: list[bytes] = []
+    try:
+        with served.web.stream(
+            "POST", f"/v1{endpoint}", json=body, headers=served.headers("public")
+        ) as answer:
+            assert answer.status_code == 200
+            parts = answer.iter_bytes()
+            got.append(next(parts))
+            yield got
+            reply.go_on.set()
+            got += parts
+    finally:
+        reply.go_on.set()
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Until something has happened in the server's thread; a test that waits in vain fails."""
+    for _ in range(500):
+        if condition():
+            return
         time.sleep(0.02)
-    assert served.metric("sluicegate_in_flight_streams") == 0
-    assert tasks(served) == []
-    served.up._script.clear()
-    served.up.script(Says(Said("Alive.")))
-    assert served.ask().json()["choices"][0]["message"]["content"] == "Alive."
+    pytest.fail("it has not happened within ten seconds")
 
 
-def tasks(served: Served) -> list[str]:
-    """The names of what the server's loop works at for an answer."""
-    client: Any = served.house.upstream.default.client  # type: ignore[union-attr]
-    if client._opened is None:
-        return []
-    found = [task.get_coro() for task in asyncio.all_tasks(client._opened._loop)]
-    names = [getattr(each, "__qualname__", "") for each in found]
-    return [name for name in names if name.startswith(("EventStream.", "_gone", "_disconnect", "relay_"))]
+def guarded(served: Served, endpoint: str, text: str = SAYS) -> None:
+    """A secret is stopped, streamed and whole, and what is none is not."""
+    for stream in (True, False):
+        served.up.script(reply_of(endpoint, text, stream), reply_of(endpoint, CLEAN, stream))
+        answer = ask(served, endpoint, stream)
+        check(answer)
+        assert "content_filter" in answer.text
+        assert "content_filter" not in ask(served, endpoint, stream).text
 
 
-def events(endpoint: str, *texts: str) -> list[bytes]:
-    """What the model's server sends for a whole streamed answer, event by event."""
-    place = PLACES[endpoint][ENDPOINTS[endpoint]]
-    made = STREAMED[endpoint](place, texts)
-    return [sse.encode(orjson.dumps(event), event.get("type")) for event in made]
+def reload(served: Served) -> int:
+    """The operator's command."""
+    return main(["reload", "--state", str(served.house.settings.state)], {})
 
 
-def ask(served: Served, endpoint: str, stream: bool = True, n: int = 1) -> httpx.Response:
-    place = PLACES[endpoint][ENDPOINTS[endpoint]]
-    body = asked(endpoint, place, n, stream)
-    return served.web.post(f"/v1{endpoint}", json=body, headers=served.headers("public"))
+# --- what is new is broken -------------------------------------------------------------------------
 
 
-def runs(text: str) -> set[tuple[int, ...]]:
-    made = units(text)
-    return {tuple(made[at : at + BUDGET + 1]) for at in range(len(made) - BUDGET)}
-
-
-FORBIDDEN = runs(ADMIN) | runs(NOBODY)
-
-
-def check(answer: httpx.Response) -> list[Any]:
-    """Nothing uncleared is on the wire, in one event or across them; the events."""
-    assert FORBIDDEN.isdisjoint(runs(answer.text))
-    if "event-stream" not in answer.headers["content-type"]:
-        return []
-    parser = sse.SseParser()
-    data = [event.data for event in parser.feed(answer.content) + parser.finish()]
-    made = [orjson.loads(each) for each in data if each != "[DONE]"]
-    said = "".join(text for each in made for text in spoken(each))
-    assert FORBIDDEN.isdisjoint(runs(said))
-    return made
-
-
-def spoken(event: Mapping[str, Any]) -> Iterator[str]:
-    yield event["delta"] if isinstance(event.get("delta"), str) else ""
-    for choice in event.get("choices", []):
-        yield choice.get("delta", choice).get("content") or choice.get("text") or ""
-
-
-def failed(made: Sequence[Any]) -> str:
-    """The message of the error that ends a stream."""
-    last = made[-1]
-    if last.get("type") == "response.failed":
-        return str(last["response"]["error"]["message"])
-    return str(last["message"] if last.get("type") == "error" else last["error"]["message"])
-
-
-def outcomes(served: Served, endpoint: str, outcome: str) -> float:
-    labels = {"endpoint": f"/v1{endpoint}", "role": "public", "outcome": outcome}
-    return served.metric("sluicegate_requests_total", **labels)
-
-
-# --- behind the proxy ------------------------------------------------------------------------------
-
-
-@endpoints
-@pytest.mark.parametrize("stream", [True, False])
-@pytest.mark.parametrize("steps", [[CUT], [0.1, CUT]], ids=["before the head", "after it"])
-def test_it_dies_before_it_has_said_anything(
-    served: Served, endpoint: str, stream: bool, steps: list[Step]
-) -> None:
-    """A server that hangs up is asked once more; when it hangs up again the answer is a 502."""
-    before = outcomes(served, endpoint, "upstream_error")
-    served.up.script(Raw(steps), Raw(steps))
-    answer = ask(served, endpoint, stream)
-    assert (answer.status_code, answer.json()["error"]["code"]) == (502, "upstream_error")
-    assert outcomes(served, endpoint, "upstream_error") == before + 1
-
-
-@endpoints
-@pytest.mark.parametrize("stream", [True, False])
-def test_it_refuses(small_index: SmallIndex, tmp_path: Path, endpoint: str, stream: bool) -> None:
-    """Nobody listens there: 502, at once."""
-    with serving(small_index, tmp_path, upstream="http://127.0.0.1:1/v1") as other:
-        answer = ask(other, endpoint, stream)
-        assert answer.status_code == 502
-        assert "cannot be reached" in answer.json()["error"]["message"]
-        assert outcomes(other, endpoint, "upstream_error") == 1
-
-
-BROKEN: Mapping[str, list[Step]] = {
-    "stalls": [STALL],
-    "dies between events": [CUT],
-    "dies in an event": [b'data: {"choi', CUT],
-    "dies in a character": ['data: {"choices": "中'.encode()[:-1], CUT],
-    "ends in a character": ['data: {"choices": "中'.encode()[:-1]],
-    "ends in an event": [b'data: {"choi'],
-    "sends no UTF-8": [b"data: \xff\xfe\n\n"],
-    "sends garbage": [b"\x00\x01\x02\r\ndata: \x03\n\n"],
-    "sends half a JSON": [b'data: {"a": \n\n'],
-    "sends a list": [b"data: [1]\n\n"],
-    "reports an error": [b'data: {"error": {"message": "' + ADMIN.encode() + b'"}}\n\n'],
-    "sends an event of 33 MB": [b"data: " + b" " * 33_000_000 + b"\n\n"],
-}
-
-
-@endpoints
-@pytest.mark.parametrize("said", [CLEAN, f"Well, {NOBODY[:70]}"], ids=["clean", "in a word that is held"])
-@pytest.mark.parametrize("kind", BROKEN)
-def test_it_breaks_in_the_middle(served: Served, endpoint: str, kind: str, said: str) -> None:
-    """The caller reads what was cleared and an error in our words; what was held stays behind."""
-    before = outcomes(served, endpoint, "upstream_error")
-    begun = events(endpoint, said)
-    heads = {"/chat/completions": 1, "/completions": 0, "/responses": 3}[endpoint]
-    served.up.script(Raw([*begun[: heads + len(said) // PIECE - 1], *BROKEN[kind]]))
-    made = check(ask(served, endpoint))
-    assert "model server" in failed(made)
-    assert outcomes(served, endpoint, "upstream_error") == before + 1
-    assert served.trail()[-1]["outcome"] == "upstream_error"
-
-
-@pytest.mark.parametrize("endpoint", ["/chat/completions", "/completions"])
-def test_no_finish_is_made_up(served: Served, endpoint: str) -> None:
-    """A stream that ends without a finish gives its held text, and no reason."""
-    served.up.script(Raw([each for each in events(endpoint, CLEAN) if b'finish_reason":"' not in each]))
-    made = check(ask(served, endpoint))
-    assert "".join(text for each in made for text in spoken(each)) == CLEAN
-    assert all(choice["finish_reason"] is None for each in made for choice in each["choices"])
-
-
-@endpoints
-def test_after_the_end_nothing_is_read(served: Served, endpoint: str) -> None:
-    """A second [DONE], and text after the first, are not looked at."""
-    served.up.script(Raw([*events(endpoint, CLEAN), sse.DONE, sse.DONE, *events(endpoint, SAYS), sse.DONE]))
-    answer = ask(served, endpoint)
-    made = check(answer)
-    assert answer.text.count("[DONE]") == (0 if endpoint == "/responses" else 1)
-    assert "".join(text for each in made for text in spoken(each)) == CLEAN
-
-
-@endpoints
-def test_an_event_of_more_than_a_megabyte(served: Served, endpoint: str) -> None:
-    """It is read like any other: what is clean passes, a secret in its middle does not."""
-    for said, finish in ((CLEAN * 40_000, None), (CLEAN * 40_000 + ADMIN + CLEAN * 9000, "content_filter")):
-        served.up.script(Raw(large(endpoint, said)))
-        answer = ask(served, endpoint)
-        assert len(answer.content) > 1_000_000
-        assert ("content_filter" in answer.text) is (finish is not None)
-        assert FORBIDDEN.isdisjoint(runs(answer.text[-20_000:]))
-
-
-def large(endpoint: str, said: str) -> list[bytes]:
-    """An answer whose text comes in one event."""
-    if endpoint == "/responses":
-        where = {"item_id": "it_0", "output_index": 0, "content_index": 0}
-        whole = {"id": "r", "status": "completed", "output": [], "model": "m"}
-        made = [
-            {"type": "response.output_text.delta", **where, "delta": said},
-            {"type": "response.completed", "response": whole},
-        ]
+def damage(what: str, policy: Path, index: Path) -> None:
+    if what == "a rule that nobody knows":
+        policy.write_text(DEFAULT + "nonsense: 1\n", "utf-8")
+    elif what == "half a policy":
+        policy.write_text(DEFAULT[: len(DEFAULT) // 2] + "\n  - {", "utf-8")
+    elif what == "a policy that is no text":
+        policy.write_bytes(b"\xff\xfe\x00")
+    elif what == "no policy":
+        policy.unlink()
+    elif what == "half an index":  # other files under the same names, as a copy makes them
+        shutil.copytree(index, index.with_name("half"))
+        shutil.rmtree(index)
+        (index.with_name("half") / "a0.act.npy").write_bytes(b"")
+        index.with_name("half").rename(index)
     else:
-        text = {"delta": {"content": said}} if endpoint == "/chat/completions" else {"text": said}
-        made = [{"choices": [{"index": 0, "finish_reason": None, **text}]}]
-        made += [{"choices": [{"index": 0, "finish_reason": "stop", "text": "", "delta": {}}]}]
-    return [sse.encode(orjson.dumps(each)) for each in made]
+        shutil.rmtree(index)
 
 
-@pytest.mark.parametrize("endpoint", ["/chat/completions", "/completions"])
-def test_two_choices_that_take_turns(served: Served, endpoint: str) -> None:
-    """Each has its own guards: one is blocked, the other comes whole."""
-    served.up.script(Raw([*events(endpoint, SAYS, CLEAN), sse.DONE]))
-    made = check(ask(served, endpoint, n=2))
-    choices = [choice for each in made for choice in each["choices"]]
-    said = "".join(
-        c.get("delta", c).get("content") or c.get("text") or "" for c in choices if c["index"] == 1
-    )
-    assert said == CLEAN
-    assert {c["finish_reason"] for c in choices if c["index"] == 0} == {None, "content_filter"}
+@pytest.mark.parametrize(
+    ("what", "part", "endpoint"),
+    [
+        ("a rule that nobody knows", "policy", "/chat/completions"),
+        ("half a policy", "policy", "/responses"),
+        ("a policy that is no text", "policy", "/completions"),
+        ("no policy", "policy", "/chat/completions"),
+        ("half an index", "index", "/responses"),
+        ("no index", "index", "/completions"),
+    ],
+)
+def test_what_is_broken_is_not_taken_up(
+    small_index: SmallIndex,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    what: str,
+    part: str,
+    endpoint: str,
+) -> None:
+    """While an answer is on its way policy or index are broken, and a reload is asked for: it is refused,
+    with the file in the error, and counted; that answer and those after it are guarded as before."""
+    policy = write_policy(tmp_path, DEFAULT)
+    index = SmallIndex(tmp_path / "copy.idx", small_index.key)
+    shutil.copytree(small_index.path, index.path)
+    refused = {"result": "refused", "what": part}
+    with serving(index, tmp_path, policy=policy) as served:
+        before = served.web.get("/readyz").json()
+        assert before["refused"] is False
+        with in_the_middle(served, endpoint) as got:
+            damage(what, policy, index.path)
+            assert reload(served) == 2
+            said = capsys.readouterr().err
+            assert "refused what is new and serves what it had" in said
+            assert str(policy if part == "policy" else index.path) in said
+            assert served.metric("sluicegate_reloads_total", **refused) == 1
+            assert served.web.get("/readyz").json() == before | {"refused": True}
+        stopped = b"".join(got)
+        assert b"content_filter" in stopped
+        assert shared_units(ADMIN, told(stopped)) <= BUDGET
+        guarded(served, endpoint)
+        assert served.web.get("/readyz").status_code == 200
+        policy.write_text(DEFAULT.replace("act: 32", "act: 30"), "utf-8")
+        shutil.rmtree(index.path, ignore_errors=True)
+        shutil.copytree(small_index.path, index.path)
+        assert reload(served) == 0
+        after = served.web.get("/readyz").json()
+        assert (after["refused"], after["policy"] != before["policy"]) == (False, True)
+        guarded(served, endpoint)
+        nothing_is_left_over(served)
 
 
-# --- in the proxy ----------------------------------------------------------------------------------
+def test_another_index_is_put_in_its_place(small_index: SmallIndex, tmp_path: Path) -> None:
+    """An answer goes on with the index it began with; the next one is held against the new one."""
+    index = SmallIndex(tmp_path / "copy.idx", small_index.key)
+    shutil.copytree(small_index.path, index.path)
+    with serving(index, tmp_path) as served:
+        with in_the_middle(served, "/chat/completions") as got:
+            training = TRAINING | {"admin": [], "staff": [LATER]}
+            build_index(documents(training), index.path, BuildOptions(key=index.key))
+            assert reload(served) == 0
+            guarded(served, "/chat/completions", LATER)
+            served.up.script(Says(Said(SAYS)))
+            assert served.stream().text() == SAYS
+        assert b"content_filter" in b"".join(got)
+        assert shared_units(ADMIN, told(b"".join(got))) <= BUDGET
+        assert served.metric("sluicegate_reloads_total", result="taken", what="index") == 1
+        nothing_is_left_over(served)
 
 
 def test_the_index_is_deleted_while_serving(small_index: SmallIndex, tmp_path: Path) -> None:
@@ -252,122 +209,155 @@ def test_the_index_is_deleted_while_serving(small_index: SmallIndex, tmp_path: P
             answer = ask(other, "/chat/completions", stream)
             check(answer)
             assert "content_filter" in answer.text
+        nothing_is_left_over(other)
 
 
-def test_the_state_is_locked(small_index: SmallIndex, tmp_path: Path) -> None:
-    """While another process holds the state nobody gets more than is theirs, and nothing breaks."""
-    with serving(small_index, tmp_path) as other:
-        headers = other.headers("public")
-        lock = sqlite3.connect(other.house.settings.state)
-        lock.execute("BEGIN EXCLUSIVE")
-        try:
-            other.up.script(Says(Said(SAYS)))
-            body = asked("/chat/completions", PLACES["/chat/completions"]["content"], 1, True)
-            answer = other.web.post("/v1/chat/completions", json=body, headers=headers)
-            assert answer.status_code in (200, 500, 503)
-            if answer.status_code == 200:
-                check(answer)
-        finally:
-            lock.rollback()
-            lock.close()
-        other.up._script.clear()
-        other.up.script(Says(Said("Alive.")))
-        assert other.ask().status_code == 200
+# --- a part of ours fails --------------------------------------------------------------------------
 
 
-# --- before the proxy ------------------------------------------------------------------------------
+class Broken:
+    """A detector whose scanners go wrong after some characters, and who say what must not be said."""
+
+    name = "broken"
+
+    def __init__(self, how: str) -> None:
+        self.how = how
+
+    def scanner(self, view: View) -> Scanner:
+        return _BrokenScanner(self.how)
+
+
+class _BrokenScanner:
+    def __init__(self, how: str) -> None:
+        self.how, self.position = how, 0
+
+    def feed(self, piece: str) -> Scan:
+        start, self.position = self.position, self.position + len(piece)
+        settled = list(range(start + 1, self.position + 1))
+        if self.position < 20:
+            return Scan((), settled)
+        if self.how == "feed":
+            raise RuntimeError(piece)
+        if self.how == "late":
+            return Scan([Finding("broken", "x", Span(0, self.position), self.position - 1)], settled)
+        return Scan((), settled)
+
+    def finish(self) -> Sequence[Finding]:
+        if self.how == "finish":
+            raise RuntimeError("at the end")
+        return ()
+
+
+@pytest.mark.parametrize(
+    ("how", "where"), [("feed", "scanner"), ("finish", "scanner"), ("late", "late-finding")]
+)
+def test_a_scanner_that_fails(
+    small_index: SmallIndex, tmp_path: Path, capfd: pytest.CaptureFixture[str], how: str, where: str
+) -> None:
+    """The answer stops with an error event (a 500 where it is whole), is counted, and says nothing more."""
+    redact = write_policy(
+        tmp_path,
+        (policies_folder() / "default.yaml").read_text("utf-8"),
+        ("rules:\n", 'rules:\n  - {id: all, finding: "*/*", action: redact, roles: [staff]}\n'),
+    )
+    said = "Twenty characters go out before. " + ADMIN
+    with serving(small_index, tmp_path, policy=redact) as served:
+        firewall = served.house.firewall
+        served.house.firewall = replace(firewall, detectors=(*firewall.detectors, Broken(how)))
+        served.up.script(Says(Said(said)), Says(Said(said)))
+        streamed = served.stream("staff")
+        assert streamed.error is not None
+        assert streamed.error["code"] == "guard_fault"
+        assert not streamed.done
+        assert said.startswith(streamed.text().removesuffix("[REDACTED]"))
+        assert shared_units(ADMIN, streamed.text()) <= BUDGET
+        assert streamed.finish() is None
+        whole = served.ask("staff")
+        assert (whole.status_code, whole.json()["error"]["code"]) == (500, "guard_fault")
+        assert served.metric("sluicegate_faults_total", where=where) == 2
+        assert [line["outcome"] for line in served.trail()] == ["fault", "fault"]
+        assert [line["extra"]["fault"] for line in served.trail()] == [where, where]
+        served.house.firewall = firewall
+        nothing_is_left_over(served)
+    logged = capfd.readouterr()
+    assert shared_units(ADMIN, logged.out + logged.err) <= BUDGET
+
+
+# --- what keys and decisions are kept in -----------------------------------------------------------
+
+
+def test_a_trail_that_cannot_be_written(small_index: SmallIndex, tmp_path: Path) -> None:
+    """What cannot be recorded does not even reach the model: 500, a count, not ready, and life."""
+    full = Path("/dev/full")
+    if not full.exists():
+        pytest.skip("no /dev/full here")
+    with serving(small_index, tmp_path, trail=full) as served:
+        served.up.script(Says(Said("Hi")), Says(Said("Hi")), Says(Said(ADMIN)))
+        whole = served.ask()
+        assert (whole.status_code, whole.json()["error"]["code"]) == (500, "guard_fault")
+        for _ in range(2):
+            answer = served.ask(stream=True)
+            assert (answer.status_code, answer.json()["error"]["code"]) == (500, "guard_fault")
+        assert served.up.received == []
+        assert served.metric("sluicegate_faults_total", where="trail") == 3
+        assert served.web.get("/readyz").json()["faults"] == ["trail"]
+        assert served.web.get("/healthz").status_code == 200
+
+
+def test_a_state_file_that_is_gone(small_index: SmallIndex, tmp_path: Path) -> None:
+    """Nobody is let in while the keys cannot be read; it is said, and a restored file lets them in again."""
+    with serving(small_index, tmp_path) as served:
+        headers = served.headers("public")
+        state = served.house.settings.state
+        moved = tmp_path / "moved"
+        state.rename(moved)
+        told = served.web.get("/readyz").json()
+        assert (told["ready"], told["faults"]) == (False, ["state"])
+        until(lambda: served.ask().status_code == 500)
+        answer = served.web.post(CHAT, json={"model": "m", "messages": QUESTION}, headers=headers)
+        assert answer.json()["error"] == {
+            "message": "The proxy cannot answer now; its operator has to act.",
+            "type": "server_error",
+            "param": None,
+            "code": "proxy_fault",
+        }
+        assert served.metric("sluicegate_faults_total", where="keys") >= 1
+        shutil.copy(moved, state)
+        assert served.web.get("/readyz").status_code == 200
+        nothing_is_left_over(served)
 
 
 @endpoints
-def test_the_caller_leaves(served: Served, endpoint: str) -> None:
-    """The model's server learns that nobody listens any more."""
-    served.up.script(Raw([*events(endpoint, CLEAN)[:6], STALL]))
-    client: Any = served.house.upstream.default.client  # type: ignore[union-attr]
-    body = asked(endpoint, PLACES[endpoint][ENDPOINTS[endpoint]], 1, True)
-    client._idle = 30.0
-    try:
-        with served.web.stream(
-            "POST", f"/v1{endpoint}", json=body, headers=served.headers("public")
-        ) as answer:
-            next(answer.iter_bytes())
-        received = served.up.received[-1]
-        for _ in range(500):
-            if received.left.is_set():
-                break
-            time.sleep(0.02)
-        assert received.left.is_set()
-        assert served.trail()[-1]["outcome"] == "cancelled"
-    finally:
-        client._idle = 0.5
+def test_the_state_is_locked(small_index: SmallIndex, tmp_path: Path, endpoint: str) -> None:
+    """While another process holds the state callers who are known are answered, and guarded as ever."""
+    with serving(small_index, tmp_path) as served:
+        served.headers("public")
+        guarded(served, endpoint)
+        lock = sqlite3.connect(served.house.settings.state)
+        lock.execute("BEGIN EXCLUSIVE")
+        try:
+            with in_the_middle(served, endpoint) as got:
+                guarded(served, endpoint)
+            assert shared_units(ADMIN, told(b"".join(got))) <= BUDGET
+            assert served.web.get("/healthz").status_code == 200
+        finally:
+            lock.rollback()
+            lock.close()
+        nothing_is_left_over(served)
 
 
-class Endless(Raw):
-    """Says much, and counts what was taken."""
-
-    taken = 0
-
-    def steps(self, body: Mapping[str, Any]) -> Iterator[Step]:
-        for _ in range(2000):
-            Endless.taken += 1
-            choice = {"index": 0, "delta": {"content": "word " * 4000}, "finish_reason": None}
-            yield sse.encode(orjson.dumps({"choices": [choice]}))
-
-
-def test_the_caller_hardly_reads(served: Served) -> None:
-    """A caller who takes a byte now and then does not make the proxy read the model's answer ahead."""
-    Endless.taken = 0
-    served.up.script(Endless([]))
-    body = orjson.dumps({"model": "m", "messages": [{"role": "user", "content": "?"}], "stream": True})
-    head = (
-        f"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {served.key('public')}\r\n"
-        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
-    )
-    host, port = served.url.removeprefix("http://").split(":")
-    with socket.socket() as caller:
-        caller.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        caller.connect((host, int(port)))
-        caller.sendall(head.encode() + body)
-        for _ in range(20):
-            assert caller.recv(1)
-            time.sleep(0.1)
-        # What lies between is filled first, which a busy machine takes its time for; then all stands still.
-        taken, until = -1, time.monotonic() + 60
-        while taken < Endless.taken < 1000 and time.monotonic() < until:
-            taken = Endless.taken
-            time.sleep(1)
-        assert Endless.taken == taken
-        assert Endless.taken < 1000  # of 40 MB less than the half
-    assert served.ask().status_code in (200, 502)
-
-
-def test_it_is_told_to_end_in_the_middle_of_an_answer(small_index: SmallIndex, tmp_path: Path) -> None:
-    """An answer that has begun is finished; then the process ends well."""
-    with model_server(Says(Said("word " * 40), cut=5, delay=0.05)) as upstream:
-        arguments = ("serve", "--index", small_index.path, "--upstream", upstream, "--port", "0")
-        with running(*arguments, cwd=tmp_path, **small_index.environment) as server:
-            url = server.wait_for("listening on").rpartition(" ")[2].removesuffix("/v1")
-            key = create_key(tmp_path)
-            body = {"model": "m", "messages": [{"role": "user", "content": "?"}], "stream": True}
-            headers = {"Authorization": f"Bearer {key}"}
-            with (
-                httpx.Client(trust_env=False, timeout=60) as web,
-                web.stream("POST", f"{url}/v1/chat/completions", json=body, headers=headers) as answer,
-            ):
-                parts = answer.iter_bytes()
-                first = next(parts)
-                server.process.send_signal(signal.SIGTERM)
-                rest = b"".join(parts)
-            assert (first + rest).endswith(sse.DONE)
-            assert (first + rest).count(b"word") == 40
-            assert server.process.wait(60) in (0, -signal.SIGTERM, 143)
-
-
-def create_key(folder: Path) -> str:
-    """A key for the state in ``folder``."""
-    from proxy.keys import KeyStore
-
-    store = KeyStore(folder / "sluicegate.sqlite")
-    try:
-        return store.create("public").secret
-    finally:
-        store.close()
+def test_the_state_is_full(small_index: SmallIndex, tmp_path: Path) -> None:
+    """No more keys can be made, which is said; callers who are known are answered, and guarded as ever."""
+    with serving(small_index, tmp_path) as served:
+        served.headers("public")
+        keys: Any = served.house.keys
+        keys._db.execute("PRAGMA max_page_count = 1")  # as many as there are
+        with pytest.raises(ConfigError, match=r"state.sqlite: the state file cannot be used: .* full"):
+            for number in range(2000):
+                served.house.keys.create("public", f"{number:090}")
+        for endpoint in ENDPOINTS:
+            guarded(served, endpoint)
+        assert served.web.get("/readyz").status_code == 200
+        keys._db.execute("PRAGMA max_page_count = 100000")
+        served.house.keys.create("public")
+        nothing_is_left_over(served)

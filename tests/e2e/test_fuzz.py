@@ -21,8 +21,8 @@ from proxy.sse import SseParser
 from proxy.types import Cleared
 from tests.e2e.surface import PLACES, STREAMED, WHOLE, asked, leaves
 
-MARK = "MARKED TEXT"
-"""Text with a space: an id, which the server makes and not the model, has none and passes."""
+MARK = "MARKED-TEXT"
+"""Text that looks like an id, or like the name of a model: those are doors as well."""
 ENDPOINTS = tuple(PLACES)
 endpoints = pytest.mark.parametrize("endpoint", ENDPOINTS)
 
