@@ -11,8 +11,8 @@ touched: completions of which something was redacted or that were stopped, a mil
 caller's own words, as in the server, but for the columns without echo. exact only: near-verbatim matching is
 switched off (cover 0). held: received less released, in characters, after each character, averaged over all
 characters, fed one at a time (of English, every fourth answer). behind: those of these answers that were not
-touched as a stream of pieces of about a token, one every 20 ms: the most words held at once, and how much
-later than it came a piece had left whole.
+touched as a stream of pieces of about a token, one every 20 ms, gathered as the server does: the most words
+held at once, and how much later than it came a piece had left whole.
 """
 
 from __future__ import annotations
@@ -30,7 +30,9 @@ from benchmarks import material
 from benchmarks.material import Answer, Units
 from benchmarks.report import Report, parser
 from proxy.server.firewall import Firewall
-from proxy.types import Document, Verdict
+from proxy.server.gather import Gather
+from proxy.server.settings import GATHER
+from proxy.types import Delta, Document, Verdict
 
 ROLE = "public"
 _PIECE = 1000
@@ -144,18 +146,22 @@ def _singly(house: Firewall, answer: Answer, holds: Holds) -> None:
 def _stream(house: Firewall, answer: Answer, dice: random.Random, result: Alarms) -> None:
     """Pieces of 2 to 7 characters: how far behind the stream the caller is."""
     guard = material.guard(house, ROLE, (answer.prompt,))
-    text, waiting, now, ever = answer.text, deque[tuple[int, int]](), 0, False
+    text, waiting, now, read, ever = answer.text, deque[tuple[int, int]](), 0, 0, False
+    gather = Gather(GATHER)
     for piece in _pieces(text, dice):
         now += 1
-        begin = guard.received
-        guard.feed(piece)
-        waiting.append((begin + len(piece), now))
+        read += len(piece)
+        for ready in gather.add([Delta(0, "content", piece)], (), now * _TICK / 1000):
+            guard.feed(ready.text)
+        waiting.append((read, now))
         _leave(waiting, guard.released, now, result.lag)
-        held = text[guard.released : guard.received]
+        held = text[guard.released : read]
         if held:
             ever = True
             result.most_characters = max(result.most_characters, len(held))
             result.most_words = max(result.most_words, len(held.split()))
+    for ready in gather.rest():
+        guard.feed(ready.text)
     guard.finish()
     _leave(waiting, len(text), now, result.lag)
     result.held_answers += ever

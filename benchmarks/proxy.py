@@ -7,8 +7,9 @@ that has its proxy, that with a pattern of its content filter (*LiteLLM*). Answe
 cut to 1,000 characters.
 
 *Streams*: pieces of 5 characters at 50 a second for each client; CPU microseconds a chunk are the server
-process's own time (all threads), by chunks delivered. *Plain*: whole answers, as fast as they come. The
-server runs on one core, all else on the others, where there are several. Medians of several rounds in turn.
+process's own time (all threads), by chunks that the model sent (a proxy may deliver fewer, larger ones).
+*Plain*: whole answers, as fast as they come. The server runs on one core, all else on the others, where there
+are several. Medians of several rounds in turn.
 ``--soak SECONDS``: afterwards 128 streams for so long; errors and memory.
 """
 
@@ -264,10 +265,10 @@ async def one(
                 await answer.read()
             else:
                 tail = b""
+                chunks = -(-LENGTH // PIECE) + 3  # the role, the end and [DONE] beside the pieces
                 async for data in answer.content.iter_any():
                     if not first and b'content":"' in data:
                         first = time.perf_counter() - began
-                    chunks += data.count(b"data: ")
                     tail = (tail + data)[-32:]
                 load.errors += not tail.rstrip().endswith(b"[DONE]")
     except (aiohttp.ClientError, TimeoutError, OSError):

@@ -9,17 +9,16 @@ May import: the ground floor and this room. The rule that must stay true: ``sett
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from collections import Counter, deque
 from collections.abc import Sequence
-from itertools import pairwise
 
-from proxy.detectors.align import align
+from proxy.detectors.align import aligned_end
 from proxy.detectors.echo import Echo
 from proxy.detectors.ladder import NAME, NEAR_PASSAGE, PASSAGE, Ladder
 from proxy.detectors.near import SPAN, Chain, NearMatch
 from proxy.detectors.recent import Recent
-from proxy.grams import SEED, GramKey, cut_words
+from proxy.grams import SEED, GramKey
 from proxy.text import UNIT_BYTES
 from proxy.types import QUIET, Finding, Provenance, Scan, Select, Span, in_full
 
@@ -255,28 +254,10 @@ class MemorisedScanner:
         """A chain has died: its span, if it began one, grows to where the words cease to match."""
         chain, since = near.leader, near.since
         if near.acting and chain is not None and since is not None:
-            end, score = self._aligned_end(near, chain)
+            end, score = aligned_end(self._key, self._recent, near, chain, self._units)
             if end > since:
                 findings.append(self._near_finding(near, chain, Span(since, end), position - 1, score))
         near.close()
-
-    def _aligned_end(self, near: NearMatch, chain: Chain) -> tuple[int, float]:
-        """The raw end of the last word that belongs to a span, and the share of its words that match."""
-        import numpy as np
-
-        units, covered, recent = self._units, chain.last, self._recent
-        first = max(recent.first, covered - SPAN)
-        codes = np.frombuffer(recent.encoded(first, units), dtype="<u4")
-        places = np.array(recent.offsets(first, units), dtype=np.int64)
-        edges = cut_words(codes, places).tolist()
-        words = [
-            self._key.word(recent.encoded(first + begin, first + end)) for begin, end in pairwise(edges)
-        ]
-        sure = bisect_right(edges, covered - first) - 1
-        document, _ = near.words(chain, covered - first, units - covered)
-        aligned = align(words, document, sure)
-        last = first + edges[aligned.words] - 1
-        return (recent.offset(last) + 1 if aligned.words > sure else 0), aligned.score
 
     def _act_near(self, near: NearMatch, chain: Chain, start: int, end: int, findings: list[Finding]) -> None:
         """A chain has the cover to act: its span begins where text was held first, or grows to ``end``."""
