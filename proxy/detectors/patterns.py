@@ -15,13 +15,13 @@ to that character alone, not on how it was cut.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 from proxy.patterns import Found, Matcher
-from proxy.types import Finding, Scan
+from proxy.patterns.matcher import Decided
+from proxy.types import QUIET, Finding, Scan
 
-_SLACK = 256
-"""Bytes of text done with that may lie before the open place: cutting them off at every piece costs more."""
 STRIDE = 512
 """Characters between two counts of what is only counted."""
 
@@ -34,34 +34,45 @@ The offsets of ``Found`` are those of the channel."""
 class PatternScanner:
     """Finds the values of a matcher in one channel, and holds them until they are decided."""
 
-    def __init__(self, matcher: Matcher, report: Report) -> None:
+    def __init__(self, matcher: Matcher, report: Report, data: bytes = b"\n", base: int = -1) -> None:
+        """``data``: the folded text to go on from, its first byte at ``base``, with no place in it closed."""
         self._matcher = matcher
         self._report = report
-        self._data = b"\n"
-        """The folded text from ``_base`` on; one byte before the first place that may still matter."""
-        self._base = -1
-        self._place: int | None = None
-        """Where the open place begins, in ``_data``."""
+        self._data = data
+        """The folded text from ``_base`` on: the open place and one byte before it, or only the last byte."""
+        self._base = base
         self._look = 1
         self._growing: Found | None = None
+        """At the offsets of the channel."""
         self._grown = 0
         """Values that grow, so far: names the parts of one finding."""
 
     def feed(self, piece: str) -> Scan:
-        findings: list[Finding] = []
-        return Scan(findings, self.read(piece, findings))
+        now, base = len(self._data), self._base
+        data = self._data + (piece.encode() if piece.isascii() else self._matcher.alphabet.fold(piece))
+        first = None if self._growing else self._matcher.undecided(data)
+        if not isinstance(first, int):
+            return self._found(data, now, first)
+        keep = (first or len(data)) - 1
+        self._data = data[keep:]
+        self._base = base + keep
+        if first == 0:
+            return QUIET
+        if first == 1:
+            return Scan((), [base + 1] * (len(data) - now))
+        return Scan((), _Settled(self._matcher, data, now, base, first))
 
-    def read(self, piece: str, findings: list[Finding]) -> list[int]:
-        """As ``feed``: adds what is found, and returns the settled offsets."""
-        read = len(self._data)
-        self._data += self._matcher.alphabet.fold(piece)
-        settled = self._read(read, findings)
-        self._trim()
-        return settled
+    def _found(self, data: bytes, now: int, first: Decided | None) -> Scan:
+        findings: list[Finding] = []
+        self._data = data
+        settled, place = self.read(now, findings, first)
+        self._data = data[place - 1 :]
+        self._base += place - 1
+        return Scan(findings, settled)
 
     def finish(self) -> Sequence[Finding]:
         findings: list[Finding] = []
-        self._look = self._place if self._place is not None else self._look
+        self._look = 1
         size = len(self._data)
         while self._growing is None and (place := self._matcher.places.search(self._data, self._look)):
             self._look = place.start() + 1
@@ -71,45 +82,40 @@ class PatternScanner:
                 self._tell(found, self._look, size, None, findings)
         return findings
 
-    # --- reading -------------------------------------------------------------------------------------------
+    # --- reading closely -----------------------------------------------------------------------------------
 
-    def _read(self, now: int, findings: list[Finding]) -> list[int]:
-        """Read the bytes from ``now`` on; where the text is settled after each of them."""
+    def read(self, now: int, findings: list[Finding], first: Decided | None = None) -> tuple[list[int], int]:
+        """Read the bytes from ``now`` on: where the text is settled after each, and what is open then.
+
+        ``first``: the first value, and the byte that decided it, where they are known.
+        """
         data, matcher, base = self._data, self._matcher, self._base
         size = len(data)
         settled: list[int] = []
+        self._look = 1
         while now < size:
             if self._growing is not None:
                 now = self._grow(now, settled, findings)
                 continue
-            place = self._next_place()
-            if place is None:
-                settled += range(base + now + 1, base + size + 1)
-                self._look = size
-                break
+            match = matcher.places.search(data, self._look)
+            place = match.start() if match else size
             if now < place:
                 settled += range(base + now + 1, base + place + 1)
                 now = place
-            closed = matcher.closed_at(data, place)
-            if closed >= size:
-                settled += [base + place] * (size - now)
-                self._place = place
+            if place == size:
                 break
+            known = first if first and first[0].opened == place else None
+            found, closed = known or matcher.decided(data, place)
+            if closed == size:
+                settled += [base + place] * (size - now)
+                return settled, place
             if closed > now:
                 settled += [base + place] * (closed - now)
                 now = closed
-            self._place = None
             self._look = place + 1
-            found = matcher.decide(data, place, closed)
             if found:
                 self._take(found, now, findings)
-        return settled
-
-    def _next_place(self) -> int | None:
-        if self._place is not None:
-            return self._place
-        place = self._matcher.places.search(self._data, self._look)
-        return place.start() if place else None
+        return settled, size
 
     def _take(self, found: Found, now: int, findings: list[Finding]) -> None:
         """A value that byte ``now`` decided; one that grows may go on with that byte and after it."""
@@ -121,7 +127,7 @@ class PatternScanner:
         told = self._tell(found, end, now, part, findings)
         self._look = max(self._look, end)
         if told and part and end == now:
-            self._growing = found
+            self._growing = found.moved(self._base)
 
     def _grow(self, now: int, settled: list[int], findings: list[Finding]) -> int:
         """Bytes after a value that grows: each of its kind is a further part of it."""
@@ -130,7 +136,7 @@ class PatternScanner:
         while now < len(self._data) and self._matcher.goes_on(found, self._data[now]):
             self._look = now + 1
             now += 1
-            piece = Found(found.pattern, now - 1, now, found.opened)
+            piece = Found(found.pattern, now - 1, now, found.opened - self._base)
             self._tell(piece, now, now - 1, self._grown, findings)
             settled.append(self._base + now)
         if now < len(self._data):
@@ -144,14 +150,38 @@ class PatternScanner:
             findings.append(finding)
         return finding is not None
 
-    def _trim(self) -> None:
-        keep = (self._look if self._place is None else self._place) - 1
-        if keep > _SLACK:
-            self._data = self._data[keep:]
-            self._base += keep
-            self._look -= keep
-            if self._place is not None:
-                self._place -= keep
+
+class _Settled(Sequence[int]):
+    """Where a piece without findings is settled: the last is known, the others are worked out when asked."""
+
+    __slots__ = ("_all", "_base", "_data", "_matcher", "_now", "_place")
+
+    def __init__(self, matcher: Matcher, data: bytes, now: int, base: int, place: int) -> None:
+        self._matcher = matcher
+        self._data = data
+        self._now = now
+        self._base = base
+        self._place = place
+        self._all: list[int] | None = None
+
+    def __len__(self) -> int:
+        return len(self._data) - self._now
+
+    def __getitem__(self, index: Any) -> Any:
+        return self._base + self._place if index == -1 else self._in_full()[index]
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._in_full())
+
+    def _in_full(self) -> list[int]:
+        if self._all is None:
+            again = PatternScanner(self._matcher, _free, self._data, self._base)
+            self._all, _ = again.read(self._now, [])
+        return self._all
+
+
+def _free(found: Found, value: bytes, end: int, at: int, part: int | None) -> None:
+    """A report for text in which nothing is found."""
 
 
 class CountingScanner:

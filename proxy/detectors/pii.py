@@ -19,7 +19,7 @@ from proxy.detectors.patterns import CountingScanner, PatternScanner
 from proxy.errors import ConfigError
 from proxy.patterns import ENTITIES, PATTERNS, Found, Matcher
 from proxy.patterns.alphabet import Alphabet
-from proxy.types import Finding, Scan, Scanner, Span, View, in_full
+from proxy.types import QUIET, Finding, Scan, Scanner, Span, View, in_full
 
 Stops = Callable[[str, str, str], bool]
 """(role, detector, entity) -> whether the policy could stop such a finding; else it is only counted."""
@@ -78,6 +78,8 @@ class PiiDetector:
         names = None
         if self._recognize is not None:
             names = NamesScanner(NAME, self._recognize, view.echo, stopped & NAMES)
+        if held and not counted and names is None:
+            return PatternScanner(held, told.report)
         return PiiScanner(
             PatternScanner(held, told.report) if held else None,
             CountingScanner(counted, told.report) if counted else None,
@@ -109,24 +111,26 @@ class PiiScanner:
         self._read = 0
 
     def feed(self, piece: str) -> Scan:
-        findings: list[Finding] = []
-        settled: Sequence[int] = range(self._read + 1, self._read + len(piece) + 1)
-        self._read += len(piece)
-        if self._held is not None:
-            settled = self._held.read(piece, findings)
+        scan = QUIET if self._held is None else self._held.feed(piece)
         if self._counted is not None:
-            findings += self._counted.feed(piece)
+            counted = self._counted.feed(piece)
+            if counted:
+                scan = _both(in_full(scan, self._read, len(piece)), counted)
         if self._names is not None:
-            scan = in_full(self._names.feed(piece), self._read - len(piece), len(piece))
-            findings += scan.findings
-            settled = list(map(min, settled, scan.settled))
-        if findings:
-            findings.sort(key=lambda finding: finding.at)
-        return Scan(findings, settled)
+            names = in_full(self._names.feed(piece), self._read, len(piece))
+            scan = in_full(scan, self._read, len(piece))
+            scan = _both(Scan(scan.findings, list(map(min, scan.settled, names.settled))), names.findings)
+        self._read += len(piece)
+        return scan
 
     def finish(self) -> Sequence[Finding]:
         scanners = (self._held, self._counted, self._names)
         return [finding for scanner in scanners if scanner is not None for finding in scanner.finish()]
+
+
+def _both(scan: Scan, findings: Sequence[Finding]) -> Scan:
+    """The scan with further findings, in their order."""
+    return Scan(sorted([*scan.findings, *findings], key=lambda finding: finding.at), scan.settled)
 
 
 class _Told:

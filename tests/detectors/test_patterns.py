@@ -9,11 +9,12 @@ from hypothesis import example, given, settings
 
 from proxy.detectors.patterns import STRIDE, CountingScanner, PatternScanner
 from proxy.patterns import PATTERNS, Found, Matcher
-from proxy.types import Finding, Span
+from proxy.types import QUIET, Finding, Span, in_full
 from tests.detectors.conformance import check_scanner, cut
 from tests.patterns.material import sizes, texts
 
 ALL = Matcher(PATTERNS)
+CARDS = Matcher([pattern for pattern in PATTERNS if pattern.name == "card"])
 TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N"
 
 
@@ -34,7 +35,7 @@ def test_a_value_is_decided_by_the_character_after_it() -> None:
 def test_the_end_of_the_text_decides_what_is_open() -> None:
     """A value at the very end is reported with the text's length."""
     scanner = PatternScanner(ALL, report)
-    assert scanner.feed("to ann@example.com").findings == []
+    assert not scanner.feed("to ann@example.com").findings
     assert scanner.finish() == [Finding("test", "email", Span(3, 18), 18)]
 
 
@@ -55,6 +56,26 @@ def test_a_value_that_is_free_is_not_told_and_does_not_grow() -> None:
     scans = [scanner.feed(character) for character in f"{TOKEN} end"]
     assert not [finding for scan in scans for finding in scan.findings]
     assert scans[-1].settled == [len(TOKEN) + 1]
+
+
+def test_where_nothing_can_begin_the_scan_is_quiet() -> None:
+    """Foreign text, blanks, and the rest of a word that is no value are settled as they are read."""
+    scanner = PatternScanner(CARDS, report)
+    pieces = ("天气很好。", " \n", "7" * 30, "777", "x")
+    assert [scanner.feed(piece) is QUIET for piece in pieces] == [True, True, False, True, True]
+
+
+@given(texts, sizes)
+@settings(max_examples=100, deadline=None)
+def test_the_last_settled_offset_is_known_at_once(text: str, pieces: Sequence[int]) -> None:
+    """It is that of the offsets in full, and there is one for every character."""
+    scanner, start = PatternScanner(ALL, report), 0
+    for piece in cut(text, pieces):
+        scan = scanner.feed(piece)
+        last, size = scan.settled[-1] if scan is not QUIET else start + len(piece), len(piece)
+        full = list(in_full(scan, start, size).settled)
+        assert (full[-1], len(full), len(scan.settled) or size) == (last, size, size)
+        start += size
 
 
 @given(texts, sizes)

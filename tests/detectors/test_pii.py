@@ -138,6 +138,16 @@ def test_a_long_key_is_masked_whole_without_being_held() -> None:
     assert not guard.stopped
 
 
+@pytest.mark.parametrize("size", [1, 7, 64, 5000])
+def test_the_callers_letters_free_nothing_of_a_key(size: int) -> None:
+    """However long a key grows and however it is cut, signs that the caller wrote are masked with it."""
+    text = "some words " * 20 + KEY
+    said = "The quick brown fox jumps over MIIEow 0123456789 times."
+    findings, _ = run_scanner(lambda: ALL.scanner(view(said)), cut(text, [size]))
+    covered = {n for f in findings for n in range(f.span.start, f.span.end)}
+    assert covered == set(range(text.index("-----BEGIN"), text.index("-----END")))
+
+
 @pytest.mark.parametrize(
     ("said", "answered"),
     [
