@@ -222,7 +222,7 @@ class Metrics:
             self._child(self._keys, role).set(number)
 
     def state_seen(self, reached: bool) -> None:
-        """Whether the state answered just now."""
+        """Whether the state could just be read, and took what it was told."""
         self._state_up.set(reached)
         if reached:
             self._state_seen.set_to_current_time()
@@ -288,7 +288,7 @@ class Metrics:
         self._reloads = counter("reloads", "What was new while serving.", "what", "result")
         self._allowed = gauge("allowed_texts", "Texts of the operator's list in force.", "livemax")
         self._keys = gauge("keys", "Active keys, by role.", "livemax", "role")
-        self._state_up = gauge("state_up", "1 while the state answers.", "livemin")
+        self._state_up = gauge("state_up", "1 while the state can be read and written to.", "livemin")
         self._state_seen = gauge("state_seen_timestamp_seconds", "When the state last answered.", "livemin")
         self._upstream_up = gauge("upstream_up", "1 while the model server answers.", "livemin")
         self._probed = gauge(

@@ -309,7 +309,7 @@ def test_every_dialect_is_in_the_table() -> None:
 
 def test_every_reader_is_in_the_table() -> None:
     """A file that reads records has a suffix; every shape that can be chosen is one that is known."""
-    from proxy.cli.index import FORMATS as CHOICES
+    from proxy.cli.training import FORMATS as CHOICES
     from proxy.datasets import AUTO, FORMATS, READERS
 
     files = {

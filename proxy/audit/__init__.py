@@ -11,7 +11,7 @@ an answer or of the training set.
 from __future__ import annotations
 
 from proxy.audit.chain import KEY_VARIABLE, Place, trail_key
-from proxy.audit.lines import MOST_VERDICTS, new_incident
+from proxy.audit.lines import MOST_VERDICTS, new_incident, told
 from proxy.audit.reading import find
 from proxy.audit.trail import FILES, SIZE, Trail
 from proxy.audit.verify import Fault, Report, verify
@@ -27,6 +27,7 @@ __all__ = [
     "Trail",
     "find",
     "new_incident",
+    "told",
     "trail_key",
     "verify",
 ]

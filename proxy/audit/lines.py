@@ -67,6 +67,29 @@ def begun(decision: Decision) -> dict[str, Any]:
     }
 
 
+def told(verdict: Verdict, longest: int | None = None) -> dict[str, Any]:
+    """What may be said of a verdict: which rule, what was found and where, never the text.
+
+    ``longest``: characters of the names of its document and audience, for a line that is kept.
+    """
+    finding, origin = verdict.finding, verdict.finding.provenance
+    return {
+        "rule": verdict.rule,
+        "action": verdict.action.name.lower(),
+        "enforced": verdict.enforced,
+        "detector": finding.detector,
+        "entity": finding.entity,
+        "start": finding.span.start,
+        "end": finding.span.end,
+        "at": finding.at,
+        "origin": finding.origin,
+        "score": _finite(finding.score),
+        "document": origin.document[:longest] if origin else None,
+        "audience": origin.audience[:longest] if origin else None,
+        "fingerprint": finding.fingerprint,
+    }
+
+
 def checked(fields: Mapping[str, object]) -> dict[str, object]:
     """Fields from elsewhere: numbers, truth values and short labels pass, anything else does not."""
     return {_label(name): _plain(value) for name, value in fields.items()}
@@ -88,25 +111,7 @@ def _weight(verdict: Verdict) -> tuple[bool, int]:
 def _verdict(decision: Decision, number: int) -> dict[str, Any]:
     verdict = decision.verdicts[number]
     choice, channel = decision.choices[number] if number < len(decision.choices) else (None, None)
-    finding = verdict.finding
-    provenance = finding.provenance
-    return {
-        "rule": verdict.rule,
-        "action": verdict.action.name.lower(),
-        "enforced": verdict.enforced,
-        "detector": finding.detector,
-        "entity": finding.entity,
-        "start": finding.span.start,
-        "end": finding.span.end,
-        "at": finding.at,
-        "origin": finding.origin,
-        "score": _finite(finding.score),
-        "document": provenance.document[:_LONGEST_NAME] if provenance else None,
-        "audience": provenance.audience[:_LONGEST_NAME] if provenance else None,
-        "fingerprint": finding.fingerprint,
-        "choice": choice,
-        "channel": _channel(channel),
-    }
+    return told(verdict, _LONGEST_NAME) | {"choice": choice, "channel": _channel(channel)}
 
 
 def _channel(name: str | None) -> str | None:

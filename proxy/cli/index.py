@@ -10,22 +10,22 @@ import argparse
 import json
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from proxy.cli import console, index_add, index_similar
-from proxy.cli.options import Subparsers, command, json_option, policy_option, positive
-from proxy.cli.values import rate, tell_pace, tell_values, value_finder, value_options
-from proxy.types import NOBODY, Document, Skipped
+from proxy.cli.options import Subparsers, command, json_option, policy_option
+from proxy.cli.training import TrainingSet, data_arguments, data_options
+from proxy.cli.values import rate, tell_pace, tell_values, value_finder
+from proxy.types import NOBODY, Skipped
 
 if TYPE_CHECKING:
     from proxy.index import Manifest
     from proxy.recognizers.values import ValueFinder
 
-FORMATS = ("auto", "alpaca", "sharegpt", "openai", "text", "preference", "kto", "records")
 _SHOWN_SKIPS = 20
 _SHOWN_ROWS = 10
 
@@ -41,19 +41,9 @@ def add(commands: Subparsers) -> None:
     group = commands.add_parser("index", help="fingerprint a training set, look at an index")
     inner = group.add_subparsers(title="commands", metavar="COMMAND", required=True)
     build = command(inner, "build", "Fingerprint a training set into an index.", run_build, _BUILD)
-    build.add_argument(
-        "data", nargs="+", metavar="DATA", help="file, folder or dataset_info.json[:NAME]; AUDIENCE=PATH"
-    )
+    data_arguments(build)
     build.add_argument("--out", type=Path, required=True, metavar="DIR", help="where the index goes")
-    build.add_argument("--audience", metavar="NAME", help="audience of documents that name none")
-    build.add_argument("--audience-field", metavar="FIELD", help="field with a record's audience")
-    build.add_argument("--format", choices=FORMATS, default="auto", help="shape of the records")
-    build.add_argument(
-        "--background", nargs="+", default=[], metavar="FILE", help="text that is free for everyone"
-    )
-    build.add_argument("--workers", type=positive, default=1, metavar="N", help="processes")
-    build.add_argument("--strict", action="store_true", help="stop at the first record that cannot be read")
-    value_options(build)
+    data_options(build)
     policy_option(build)
     json_option(build)
     show = command(
@@ -63,44 +53,16 @@ def add(commands: Subparsers) -> None:
     show.add_argument("--verify", action="store_true", help="read every file and check its sha256")
     json_option(show)
     index_similar.subcommand(inner)
-    index_add.subcommand(inner, FORMATS)
-
-
-@dataclass(slots=True)
-class _Reading:
-    """The documents on their way into the index, and what was counted as they passed."""
-
-    skipped: list[Skipped] = field(default_factory=list)
-    without_audience: int = 0
-
-    def documents(self, items: Iterable[Document | Skipped]) -> Iterator[Document]:
-        for item in items:
-            if isinstance(item, Skipped):
-                self.skipped.append(item)
-                continue
-            if item.audience is None:
-                self.without_audience += 1
-            yield item
-
-    def background(self, items: Iterable[Document | Skipped]) -> Iterator[Document]:
-        """Text that is free for everyone: it needs no audience, and what is skipped is told as well."""
-        for item in items:
-            if isinstance(item, Skipped):
-                self.skipped.append(item)
-            else:
-                yield item
+    index_add.subcommand(inner)
 
 
 def run_build(options: argparse.Namespace, environment: Mapping[str, str]) -> int:
-    from proxy.datasets import parse_source, read, total_bytes
     from proxy.index import BuildOptions, build_index, index_key, key_file
     from proxy.policy import load_policy
 
-    sources = [parse_source(argument) for argument in options.data]
-    background = [parse_source(argument) for argument in options.background]
+    training = TrainingSet(options)
     policy = load_policy(options.policy)
-    size, free_size = total_bytes(sources), total_bytes(background)
-    reading = _Reading()
+    size = training.size
     began = time.monotonic()
     with value_finder(options.entities, ner=not options.no_ner, workers=options.workers) as finder:
         key_existed = key_file(options.out).exists() or bool(environment.get("SLUICEGATE_INDEX_KEY"))
@@ -113,32 +75,8 @@ def run_build(options: argparse.Namespace, environment: Mapping[str, str]) -> in
             workers=options.workers,
         )
         tell_pace(finder, size)
-        passes = 1 if finder is None else 2
-        with console.progress(passes * size + free_size, "reading") as bar:
-            items = partial(
-                read,
-                sources,
-                form=options.format,
-                audience_field=options.audience_field,
-                default_audience=options.audience,
-                strict=options.strict,
-                with_fields=True,
-                progress=bar.advance,
-            )
-            if finder is not None:
-                bar.stage("learning the shapes of numbers")
-                finder.learn(item for item in items() if isinstance(item, Document))
-            documents = reading.documents(items())
-            free = reading.background(read(background, with_fields=True, progress=bar.advance))
-            manifest = build_index(
-                documents if finder is None else finder.ahead(documents),
-                options.out,
-                build_options,
-                background=free if finder is None else finder.ahead(free),
-                values=None if finder is None else finder.of,
-                stage=bar.stage,
-            )
-    _tell(options, manifest, reading, finder, time.monotonic() - began)
+        manifest = training.into(partial(build_index, out=options.out, options=build_options), finder)
+    _tell(options, manifest, training, finder, time.monotonic() - began)
     if not key_existed:
         console.note(f"The key of this index was made: {key_file(options.out)} (mode 0600).")
         console.note("Keep it apart from the index: the two together equal the text.")
@@ -148,7 +86,7 @@ def run_build(options: argparse.Namespace, environment: Mapping[str, str]) -> in
 def _tell(
     options: argparse.Namespace,
     manifest: Manifest,
-    reading: _Reading,
+    training: TrainingSet,
     finder: ValueFinder | None,
     seconds: float,
 ) -> None:
@@ -157,18 +95,18 @@ def _tell(
         print(json.dumps(_summary(options.out, manifest) | {
             "seconds": round(seconds, 3),
             "finding": rate(finder),
-            "without_audience": reading.without_audience,
-            "skipped": [asdict(skip) for skip in reading.skipped],
+            "without_audience": training.without_audience,
+            "skipped": [asdict(skip) for skip in training.skipped],
         }, ensure_ascii=False))  # fmt: skip
     else:
         _table(options.out, manifest)
         tell_values(manifest.values, finder)
         pace = manifest.text_bytes / max(seconds, 1e-6) / 1e6
         console.note(f"built in {seconds:.1f} s ({pace:.2f} MB/s of text)")
-        _tell_skipped(reading.skipped)
-    if reading.without_audience:
+        _tell_skipped(training.skipped)
+    if training.without_audience:
         console.warn(
-            f"{reading.without_audience} documents have no audience and count as '{NOBODY}': under the "
+            f"{training.without_audience} documents have no audience and count as '{NOBODY}': under the "
             f"default policy no role but admin gets their text back verbatim. "
             f"Say --audience or AUDIENCE=PATH to change it."
         )

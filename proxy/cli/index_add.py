@@ -1,6 +1,6 @@
 """``sluicegate index add``: new documents for an index, without building it anew.
 
-May import: the rooms ``datasets``, ``index`` and ``policy``, inside functions. The rule that must stay true:
+May import: the rooms ``index`` and ``policy``, inside functions. The rule that must stay true:
 nothing is skipped in silence, and nothing of a record's text is printed.
 """
 
@@ -10,14 +10,15 @@ import argparse
 import json
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
 from proxy.cli import console
-from proxy.cli.options import Subparsers, command, json_option, policy_option, positive
-from proxy.cli.values import tell_values, value_finder, value_options
-from proxy.types import NOBODY, Document, Skipped
+from proxy.cli.options import Subparsers, command, json_option, policy_option
+from proxy.cli.training import TrainingSet, data_arguments, data_options
+from proxy.cli.values import tell_values, value_finder
+from proxy.types import NOBODY
 
 _EXAMPLES = """\
   sluicegate index add chats.idx new-chats.jsonl --audience staff
@@ -25,8 +26,8 @@ _EXAMPLES = """\
 """
 
 
-def subcommand(commands: Subparsers, forms: tuple[str, ...]) -> None:
-    """The subcommand of ``sluicegate index``. ``forms``: the shapes that records can have."""
+def subcommand(commands: Subparsers) -> None:
+    """The subcommand of ``sluicegate index``."""
     add = command(
         commands,
         "add",
@@ -35,29 +36,17 @@ def subcommand(commands: Subparsers, forms: tuple[str, ...]) -> None:
         _EXAMPLES,
     )
     add.add_argument("index", type=Path, metavar="DIR")
-    add.add_argument(
-        "data", nargs="+", metavar="DATA", help="file, folder or dataset_info.json[:NAME]; AUDIENCE=PATH"
-    )
-    add.add_argument("--audience", metavar="NAME", help="audience of documents that name none")
-    add.add_argument("--audience-field", metavar="FIELD", help="field with a record's audience")
-    add.add_argument("--format", choices=forms, default="auto", help="shape of the records")
-    add.add_argument(
-        "--background", nargs="+", default=[], metavar="FILE", help="text that is free for everyone"
-    )
-    add.add_argument("--workers", type=positive, default=1, metavar="N", help="processes")
-    add.add_argument("--strict", action="store_true", help="stop at the first record that cannot be read")
-    value_options(add)
+    data_arguments(add)
+    data_options(add)
     policy_option(add)
     json_option(add)
 
 
 def run(options: argparse.Namespace, environment: Mapping[str, str]) -> int:
-    from proxy.datasets import parse_source, read, total_bytes
     from proxy.index import AddOptions, add_documents, index_key, read_manifest
     from proxy.policy import load_policy
 
-    sources = [parse_source(argument) for argument in options.data]
-    background = [parse_source(argument) for argument in options.background]
+    training = TrainingSet(options)
     policy = load_policy(options.policy)
     read_manifest(options.index)
     add_options = AddOptions(
@@ -67,34 +56,9 @@ def run(options: argparse.Namespace, environment: Mapping[str, str]) -> int:
         default_audience=options.audience or NOBODY,
         workers=options.workers,
     )
-    skipped: list[Skipped] = []
     began = time.monotonic()
     with value_finder(options.entities, ner=not options.no_ner, workers=options.workers) as finder:
-        passes = 1 if finder is None else 2
-        with console.progress(passes * total_bytes(sources) + total_bytes(background), "reading") as bar:
-            items = partial(
-                read,
-                sources,
-                form=options.format,
-                audience_field=options.audience_field,
-                default_audience=options.audience,
-                strict=options.strict,
-                with_fields=True,
-                progress=bar.advance,
-            )
-            if finder is not None:
-                bar.stage("learning the shapes of numbers")
-                finder.learn(item for item in items() if isinstance(item, Document))
-            documents = _read(items(), skipped)
-            free = _read(read(background, with_fields=True, progress=bar.advance), skipped)
-            manifest = add_documents(
-                documents if finder is None else finder.ahead(documents),
-                options.index,
-                add_options,
-                background=free if finder is None else finder.ahead(free),
-                values=None if finder is None else finder.of,
-                stage=bar.stage,
-            )
+        manifest = training.into(partial(add_documents, folder=options.index, options=add_options), finder)
     part = manifest.parts[-1]
     added = manifest.audiences[-int(part["audiences"]) :]
     if options.json:
@@ -105,7 +69,7 @@ def run(options: argparse.Namespace, environment: Mapping[str, str]) -> int:
             "parts": len(manifest.parts) + 1,
             "version": manifest.version,
             "audiences": [{"name": each.name, "documents": each.documents} for each in added],
-            "skipped": [{"where": skip.where, "reason": skip.reason} for skip in skipped],
+            "skipped": [{"where": skip.where, "reason": skip.reason} for skip in training.skipped],
             "seconds": round(time.monotonic() - began, 3),
         }
         print(json.dumps(told, ensure_ascii=False))
@@ -113,7 +77,7 @@ def run(options: argparse.Namespace, environment: Mapping[str, str]) -> int:
     rows = [(each.name, each.documents, each.characters, each.units, each.act) for each in added]
     console.table("added", ("audience", "documents", "characters", "units", "acts at"), rows)
     tell_values(part["values"], finder)
-    for reason, count in Counter(skip.reason for skip in skipped).most_common():
+    for reason, count in Counter(skip.reason for skip in training.skipped).most_common():
         console.note(f"skipped: {count} x {reason}")
     console.note(
         f"{options.index}: {manifest.documents} documents in {len(manifest.parts) + 1} parts, "
@@ -121,10 +85,3 @@ def run(options: argparse.Namespace, environment: Mapping[str, str]) -> int:
     )
     return 0
 
-
-def _read(items: Iterable[Document | Skipped], skipped: list[Skipped]) -> Iterator[Document]:
-    for item in items:
-        if isinstance(item, Skipped):
-            skipped.append(item)
-        else:
-            yield item

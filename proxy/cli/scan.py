@@ -20,6 +20,9 @@ from proxy.types import Action, Verdict
 
 _PIECE = 4096
 _LEAK = 3
+_COLUMNS = (
+    "rule", "action", "enforced", "detector", "entity", "start", "end", "score", "document", "audience"
+)  # fmt: skip
 
 
 def add(commands: Subparsers) -> None:
@@ -81,19 +84,11 @@ def read_text(name: str) -> str:
 
 
 def _row(verdict: Verdict) -> dict[str, Any]:
-    finding, origin = verdict.finding, verdict.finding.provenance
-    return {
-        "rule": verdict.rule,
-        "action": verdict.action.name.lower(),
-        "enforced": verdict.enforced,
-        "detector": finding.detector,
-        "entity": finding.entity,
-        "start": finding.span.start,
-        "end": finding.span.end,
-        "score": round(finding.score, 3),
-        "document": origin.document if origin else None,
-        "audience": origin.audience if origin else None,
-    }
+    from proxy.audit import told
+
+    fields = told(verdict)
+    row = {name: fields[name] for name in _COLUMNS}
+    return row if row["score"] is None else row | {"score": round(row["score"], 3)}
 
 
 def _tell(options: argparse.Namespace, verdicts: Sequence[Verdict], stopped: bool, length: int) -> None:

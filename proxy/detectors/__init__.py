@@ -58,7 +58,7 @@ def _memorised(parts: Parts) -> MemorisedDetector:
 
 
 def _known_values(parts: Parts) -> Detector | None:
-    return KnownValuesDetector(parts.index.values(), parts.stops) if parts.index.values().entities else None
+    return KnownValuesDetector(parts.index.values, parts.stops) if parts.index.values().entities else None
 
 
 def _payload(parts: Parts) -> Detector | None:
@@ -69,7 +69,7 @@ def _encoded(parts: Parts) -> Detector:
     def stops(role: str, detector: str, entity: str) -> bool:
         return parts.stops(role, EncodedDetector.name, entity)  # what is found inside is reported as its own
 
-    values = KnownValuesDetector(parts.index.values(), stops) if parts.index.values().entities else None
+    values = KnownValuesDetector(parts.index.values, stops) if parts.index.values().entities else None
     memorised = _memorised(parts)
     inner = (memorised,) if values is None else (memorised, values)
     return EncodedDetector(inner, runs=(memorised,), begins=memorised.begins)

@@ -48,33 +48,37 @@ class KnownValuesDetector:
 
     name = "known_values"
 
-    def __init__(self, index: ValueIndex, stops: Stops = lambda role, detector, entity: True) -> None:
-        self._index = index
+    def __init__(
+        self, values: Callable[[], ValueIndex], stops: Stops = lambda role, detector, entity: True
+    ) -> None:
+        """``values``: those that count now; a scanner keeps to those it began with."""
+        self._values = values
         self._stops = stops
         self._glyphs = GlyphTable()
         self._stopped: dict[str, frozenset[str]] = {}
 
     def scanner(self, view: View) -> Scanner:
         """A scanner for one channel. ``view`` says whose values are protected, and what the caller sent."""
-        if not view.protected or not self._index.entities:
+        index = self._values()
+        if not view.protected or not index.entities:
             return _Through()
         stopped = self._stopped.get(view.role)
         if stopped is None:
-            found = (each for each in self._index.entities if self._stops(view.role, self.name, each))
+            found = (each for each in index.entities if self._stops(view.role, self.name, each))
             stopped = self._stopped[view.role] = frozenset(found)
-        return ValueScanner(self._index, self._glyphs, view, self._echo(view), stopped)
+        return ValueScanner(index, self._glyphs, view, self._echo(view, index), stopped)
 
     def prepare(self, view: View) -> None:
         """Read the caller's own words now, in this thread, rather than when a scanner first needs them."""
-        self._echo(view)
+        self._echo(view, self._values())
 
-    def _echo(self, view: View) -> Echo:
+    def _echo(self, view: View, index: ValueIndex) -> Echo:
         known: Echo | None = view.cache.get(_CACHED)
         if known is None:
             known = Echo()
             if view.protected:
                 for text in view.echo:
-                    known.read(self._index, self._glyphs, text)
+                    known.read(index, self._glyphs, text)
             view.cache[_CACHED] = known
         return known
 

@@ -12,8 +12,9 @@ from typing import Any
 
 from proxy.dialects import fields
 from proxy.dialects.chat_extras import Extras
+from proxy.dialects.choices import whole_choices
 from proxy.dialects.ids import AnswerIds
-from proxy.dialects.shapes import CONTENT_FILTER_RESULTS, Channel, refusal
+from proxy.dialects.shapes import Channel, filter_results, refusal
 from proxy.types import Cleared, Delta
 
 _BODY = frozenset(
@@ -59,15 +60,8 @@ class ChatPlain:
         answer = fields.answer(body, _BODY, self._dropped)
         self._envelope = fields.envelope(answer, "chat.completion", ids, model, self._dropped)
         self._usage = fields.usage(answer.get("usage"), self._dropped)
-        if not isinstance(answer.get("choices"), list):
-            raise fields.unreadable("it has no choices")
         self._choices: dict[int, _Choice] = {}
-        for raw in answer["choices"]:
-            member = fields.mapping(raw, "a choice")
-            fields.left_behind(member, _CHOICE, self._dropped)
-            index = fields.choice_index(member, choices)
-            if index in self._choices:
-                raise fields.unreadable("it has a choice twice")
+        for index, member in whole_choices(answer, _CHOICE, choices, self._dropped):
             finish = fields.finish_reason(member.get("finish_reason"), self._dropped)
             choice = self._choices[index] = _Choice(index, finish, Extras(ids))
             message = fields.mapping(member.get("message"), "a message")
@@ -163,7 +157,7 @@ class ChatPlain:
             "message": message,
             "logprobs": None,
             "finish_reason": "content_filter",
-            "content_filter_results": {name: dict(result) for name, result in CONTENT_FILTER_RESULTS.items()},
+            "content_filter_results": filter_results(),
         }
 
 

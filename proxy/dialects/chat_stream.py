@@ -5,21 +5,20 @@ fields and ``Cleared`` text, never from the chunk; the texts of a choice go out 
 choice that is over gets no more text.
 
 The fields are those of OpenAI's ``chat.completion.chunk`` and the names that servers have given to a
-model's reasoning (``reasoning_content``, ``reasoning``). Reasoning ends when the answer begins, so that its
-held tail does not come after the answer's first words; reasoning that comes later still stays behind.
+model's reasoning (``reasoning_content``, ``reasoning``). What a choice has come to is in ``chat_choice``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from typing import Any
 
 from proxy.dialects import fields
-from proxy.dialects.chat_calls import Calls
-from proxy.dialects.chat_extras import Extras
+from proxy.dialects.chat_choice import REASONING, Choice
+from proxy.dialects.choices import all_over, read_choice, still_open
 from proxy.dialects.ids import AnswerIds
-from proxy.dialects.shapes import CONTENT_FILTER_RESULTS, Channel, Frame, Reading, error_frame, refusal
+from proxy.dialects.shapes import Channel, Frame, Reading, error_frame, filter_results, refusal
 from proxy.types import Cleared, Delta
 
 _OBJECT = "chat.completion.chunk"
@@ -39,8 +38,6 @@ _DELTA = frozenset(
     }
 )  # fmt: skip
 _PLAIN = _DELTA - {"annotations", "audio"}
-_REASONING = ("reasoning_content", "reasoning")
-_FLAT = frozenset({"content", "refusal", *_REASONING})
 
 
 @dataclass(slots=True)
@@ -50,22 +47,6 @@ class _Rest:
     finish: dict[int, str] = field(default_factory=dict)  # the reason for each choice that it ends
     usage: dict[str, Any] | None = None
     bare: bool = False  # it has no choices
-
-
-class _Choice:
-    """What has been read of one choice, and what of it has been said."""
-
-    __slots__ = ("answering", "calls", "extras", "greeted", "live", "over", "read_out", "said", "told")
-
-    def __init__(self) -> None:
-        self.live: dict[str, None] = {}  # channels that have had text and have not ended
-        self.calls: Calls | None = None
-        self.extras: Extras | None = None
-        self.told = self.said = 0  # characters of content that came, and that went out
-        self.answering = False  # text other than reasoning has come
-        self.greeted = False  # the role has been said
-        self.read_out = False  # the upstream has finished it
-        self.over = False  # the caller has got its finish
 
 
 class ChatStream:
@@ -87,7 +68,7 @@ class ChatStream:
         self._allow_logprobs = allow_logprobs
         self._ids = ids
         self._sentence = sentence
-        self._choices: dict[int, _Choice] = {}
+        self._choices: dict[int, Choice] = {}
         self._over = False
         self._keys: Set[str] = frozenset()  # members of chunks that have nothing but an envelope and choices
         self._seen: list[Any] = []  # the envelope's fields as the upstream last wrote them
@@ -137,38 +118,36 @@ class ChatStream:
         rest: _Rest | None = None
         choices = fields.items(answer.get("choices"), "choices")
         for raw in choices:
-            member = fields.mapping(raw, "a choice")
-            fields.left_behind(member, _CHOICE, dropped)
-            index = fields.choice_index(member, self._number)
+            index, member = read_choice(raw, _CHOICE, self._number, dropped)
             choice = self._choices.get(index)
             if choice is None:
-                choice = self._choices[index] = _Choice()
+                choice = self._choices[index] = Choice(index, self._ids)
             delta = fields.mapping(member.get("delta"), "a delta")
-            texts = self._texts(index, choice, delta, dropped)
+            fields.left_behind(delta, _DELTA, dropped)
+            texts = choice.texts(delta, dropped)
             if choice.over or choice.read_out:
                 if any(texts):
                     dropped.append("after_finish")
                 continue
             for channel, text in texts:
-                if not choice.answering and channel not in _REASONING:
+                if not choice.answering and channel not in REASONING:
                     choice.answering = True
-                    ended += _end(index, choice, _REASONING)
+                    ended += choice.end(REASONING)
                 if channel == "content":
                     choice.told += len(text)
                 deltas.append(Delta(index, channel, text))
                 choice.live[channel] = None
             if member.get("logprobs") is not None or not _PLAIN.issuperset(delta):
-                if choice.extras is None:
-                    choice.extras = Extras(self._ids)
-                for channel, text in choice.extras.read(member, delta, self._allow_logprobs, dropped):
+                extras = choice.with_extras()
+                for channel, text in extras.read(member, delta, self._allow_logprobs, dropped):
                     deltas.append(Delta(index, channel, text))
                     choice.live[channel] = None
             if choice.calls is not None:
-                ended += _end(index, choice, [c.prefix + "name" for c in choice.calls if c.ready])
+                ended += choice.end([call.prefix + "name" for call in choice.calls if call.ready])
             if reason := fields.finish_reason(member.get("finish_reason"), dropped):
                 rest = rest or _Rest()
                 rest.finish[index] = reason
-                ended += self._finish(index, choice)
+                ended += choice.finish()
         if "citations" in answer:
             deltas += self._cited(answer["citations"], dropped)
         if (counts := answer.get("usage")) is not None:
@@ -181,56 +160,17 @@ class ChatStream:
         choice = self._choices.get(0)
         if choice is None or choice.over or choice.read_out:
             return []
-        if choice.extras is None:
-            choice.extras = Extras(self._ids)
-        found = [Delta(0, channel, text) for channel, text in choice.extras.read_citations(raw, dropped)]
+        texts = choice.with_extras().read_citations(raw, dropped)
+        found = [Delta(0, channel, text) for channel, text in texts]
         choice.live.update((delta.channel, None) for delta in found)
         return found
 
     def cut(self) -> Reading:
         ended: list[Channel] = []
-        for index, choice in self._choices.items():
+        for choice in self._choices.values():
             if not choice.over:
-                ended += self._finish(index, choice)
+                ended += choice.finish()
         return Reading((), ended)
-
-    def _texts(
-        self, index: int, choice: _Choice, delta: dict[str, Any], dropped: list[str]
-    ) -> Iterator[tuple[str, str]]:
-        """The channels and texts of a delta, reasoning first: that is the order in which they were made."""
-        fields.left_behind(delta, _DELTA, dropped)
-        for name in _REASONING:
-            if said := delta.get(name):
-                if choice.answering:
-                    dropped.append("reasoning.late")
-                else:
-                    yield from fields.said(name, said, dropped)
-        if said := delta.get("content"):
-            if isinstance(said, str):
-                yield "content", said
-            else:
-                for channel, text in fields.said("content", said, dropped):
-                    if channel in _REASONING and choice.answering:
-                        dropped.append("reasoning.late")
-                    elif text:
-                        yield channel, text
-        if said := delta.get("refusal"):
-            yield "refusal", fields.text(said, "refusal")
-        calls, legacy = delta.get("tool_calls"), delta.get("function_call")
-        if calls or legacy:
-            if choice.calls is None:
-                choice.calls = Calls(self._ids, index)
-            for position, call in enumerate(fields.items(calls, "tool_calls")):
-                yield from choice.calls.read(call, position, dropped)
-            if legacy:
-                yield from choice.calls.read_legacy(legacy, dropped)
-
-    @staticmethod
-    def _finish(index: int, choice: _Choice) -> list[Channel]:
-        choice.read_out = True
-        if choice.calls is not None:
-            choice.calls.end()
-        return _end(index, choice, list(choice.live))
 
     def write(
         self,
@@ -243,19 +183,10 @@ class ChatStream:
             if frames is not None:
                 return frames
         rest = reading.rest if reading is not None and isinstance(reading.rest, _Rest) else _Rest()
-        by_choice: dict[int, dict[str, Cleared]] = {}
-        for (index, channel), text in texts.items():
-            if text:
-                by_choice.setdefault(index, {})[channel] = text
         frames = []
-        for index, choice in self._choices.items():
-            said = by_choice.pop(index, {})
-            if choice.over:
-                if said:
-                    raise ValueError("text for a choice that is over")
-                continue
+        for index, choice, said in still_open(self._choices, texts):
             stopped = blocked is not None and index in blocked
-            delta, logprobs = self._delta(choice, said), None
+            delta, logprobs = choice.delta(said), None
             if choice.extras is not None and not stopped:
                 if index in rest.finish:
                     more, logprobs = choice.extras.final(said, choice.told == choice.said)
@@ -267,17 +198,15 @@ class ChatStream:
             if blocked and stopped:
                 frames.append(self._block(index, blocked[index]))
                 choice.over = True
-                self._over = self._all_over()
+                self._over = all_over(self._choices, self._number)
             elif index in rest.finish:
                 frames.append(self._frame(index, {}, finish=rest.finish[index]))
                 if index == 0 and choice.extras is not None and (cited := choice.extras.citations):
                     frames[-1].data["citations"] = cited
                 choice.over = True
-        if by_choice:
-            raise ValueError("text for a choice that the upstream has not begun")
         if rest.usage and (self._include_usage or not rest.bare):
             # Counts that come with text which is still held wait for the next ones, or for the end.
-            if not frames and (rest.bare or self._all_over()):
+            if not frames and (rest.bare or all_over(self._choices, self._number)):
                 frames.append(Frame({**self._envelope, "choices": []}))
             if frames:
                 frames[-1].data["usage"] = rest.usage
@@ -297,29 +226,6 @@ class ChatStream:
             return [self._frame(index, {"content": text})]
         return []
 
-    def _all_over(self) -> bool:
-        return len(self._choices) == self._number and all(c.over for c in self._choices.values())
-
-    @staticmethod
-    def _delta(choice: _Choice, said: Mapping[str, Cleared]) -> dict[str, Any]:
-        delta: dict[str, Any] = {}
-        if not choice.greeted:
-            choice.greeted = True
-            delta = {"role": "assistant", "content": ""}
-        for channel, text in said.items():
-            if channel in _FLAT:
-                delta[channel] = text
-                if channel == "content":
-                    choice.said += len(text)
-        if choice.calls is not None:
-            for call in choice.calls:
-                if piece := call.piece(said):
-                    if call.index is None:
-                        delta["function_call"] = piece
-                    else:
-                        delta.setdefault("tool_calls", []).append(piece)
-        return delta
-
     def _frame(
         self, index: int, delta: dict[str, Any], *, finish: str | None = None, logprobs: Any = None
     ) -> Frame:
@@ -331,14 +237,5 @@ class ChatStream:
 
     def _block(self, index: int, incident: str) -> Frame:
         frame = self._frame(index, {"refusal": refusal(self._sentence, incident)}, finish="content_filter")
-        frame.data["choices"][0]["content_filter_results"] = {
-            name: dict(result) for name, result in CONTENT_FILTER_RESULTS.items()
-        }
+        frame.data["choices"][0]["content_filter_results"] = filter_results()
         return frame
-
-
-def _end(index: int, choice: _Choice, channels: Sequence[str]) -> list[Channel]:
-    ended = [channel for channel in channels if channel in choice.live]
-    for channel in ended:
-        del choice.live[channel]
-    return [(index, channel) for channel in ended]

@@ -12,7 +12,7 @@ from typing import Any
 from proxy.dialects import fields
 from proxy.dialects.responses_envelope import Envelope
 from proxy.dialects.responses_items import CALLS, KINDS, MOST, Item
-from proxy.dialects.shapes import CONTENT_FILTER_RESULTS, Channel, refusal
+from proxy.dialects.shapes import Channel, filter_results, refusal
 from proxy.types import Cleared, Delta
 
 
@@ -85,7 +85,5 @@ class ResponsePlain:
                 }
             )
         made = self._envelope.written("incomplete", output, incomplete="content_filter")
-        made["content_filter_results"] = {
-            name: dict(result) for name, result in CONTENT_FILTER_RESULTS.items()
-        }
+        made["content_filter_results"] = filter_results()
         return made

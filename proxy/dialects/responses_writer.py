@@ -12,7 +12,7 @@ from typing import Any
 from proxy.dialects.logprobs import written
 from proxy.dialects.responses_envelope import Envelope
 from proxy.dialects.responses_items import CALLS, Item, Text
-from proxy.dialects.shapes import CONTENT_FILTER_RESULTS, Frame, refusal
+from proxy.dialects.shapes import Frame, filter_results, refusal
 from proxy.types import Cleared
 
 _DELTA = {
@@ -147,7 +147,7 @@ class EventWriter:
         self._done[message.place] = made
         frames.append(self._event("response.output_item.done", output_index=message.place, item=made))
         ended = self._envelope.written("incomplete", self._output(), incomplete="content_filter")
-        ended["content_filter_results"] = {n: dict(result) for n, result in CONTENT_FILTER_RESULTS.items()}
+        ended["content_filter_results"] = filter_results()
         return [*frames, self._last("incomplete", ended)]
 
     def failed(self, message: str, code: str) -> Frame:

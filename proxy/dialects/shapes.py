@@ -154,6 +154,11 @@ CONTENT_FILTER_RESULTS: Mapping[str, Mapping[str, bool]] = {
 }
 
 
+def filter_results() -> dict[str, dict[str, bool]]:
+    """``CONTENT_FILTER_RESULTS``, to be put into an answer."""
+    return {name: dict(result) for name, result in CONTENT_FILTER_RESULTS.items()}
+
+
 def refusal(sentence: str, incident: str) -> str:
     """What a caller reads at a block: the same for every cause, with the number to ask about."""
     return f"{sentence} (incident {incident})"

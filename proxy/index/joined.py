@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import replace
 from itertools import accumulate
 
@@ -103,10 +104,15 @@ class JoinedValues:
             self._groups.append(group)
         return number
 
-    def free(self, names: frozenset[int]) -> None:
-        """Values that are no values any more, in any part; see ``ValueTrie.free``."""
-        for trie in self._tries:
-            trie.free(names)
+    def freed(self, names: frozenset[int]) -> JoinedValues:
+        """The same with some values that are none any more, in any part; see ``ValueTrie.freed``.
+
+        What several parts know keeps its number, in this one and in the one that is made.
+        """
+        made = copy(self)
+        made._tries = [trie.freed(names) for trie in self._tries]
+        made._top = made._joined()
+        return made
 
     @property
     def root(self) -> JoinedNode:

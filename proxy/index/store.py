@@ -123,11 +123,12 @@ class StoredIndex:
         seeds = [part.background_seeds for part in parts if part.background_seeds is not None]
         self._background_seeds = any_selects(seeds) if seeds else None
         self._allowed = AllowedTexts((), key, manifest.exempt_run)
-        self._values: ValueTrie | JoinedValues = parts[0].values
+        self._known: ValueTrie | JoinedValues = parts[0].values  # never walked: nothing is remembered in it
         self._structures: StructureIndex = parts[0].structures
         if len(parts) > 1:
-            self._values = JoinedValues([part.values for part in parts], [part.documents for part in parts])
+            self._known = JoinedValues([part.values for part in parts], [part.documents for part in parts])
             self._structures = JoinedStructures([part.structures for part in parts])
+        self._values = self._known.freed(frozenset())
 
     @property
     def age(self) -> float:
@@ -158,7 +159,7 @@ class StoredIndex:
         A scanner that has begun goes on with what it began with.
         """
         self._allowed = texts
-        self._values.free(texts.values)
+        self._values = self._known.freed(texts.values)
 
     def house_style(self) -> Contains | None:
         return self._style
@@ -195,7 +196,7 @@ class StoredIndex:
         return number, position - bases[number]
 
     def values(self) -> ValueTrie | JoinedValues:
-        """The known values."""
+        """The known values, without those in allowed texts as they stand now: ask anew for each scanner."""
         return self._values
 
     def structures(self) -> StructureIndex:

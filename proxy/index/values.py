@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -104,7 +105,10 @@ class Node(dict[str, "Node | None"]):
 
 
 class ValueTrie:
-    """The known values of an opened index (``types.ValueIndex``), shared by all answers of a process."""
+    """The known values of an opened index (``types.ValueIndex``), shared by all answers of a process.
+
+    Which of them are free does not change: see :meth:`freed`.
+    """
 
     def __init__(
         self,
@@ -138,14 +142,16 @@ class ValueTrie:
         self._free: frozenset[int] = frozenset()
         self._top = Node(self, self._root_hash, 0, ())
 
-    def free(self, names: frozenset[int]) -> None:
-        """From now on no value ends at the places of these names (:attr:`Node.names`); at all others, again.
+    def freed(self, names: frozenset[int]) -> ValueTrie:
+        """The same values, but that none ends at the places of these names (:attr:`Node.names`).
 
-        A walk that has begun goes on with what it knows.
+        This trie stays as it is, so a walk in it goes on with what it began with.
         """
-        self._free = names
-        self._remembered = 0
-        self._top = Node(self, self._root_hash, 0, ())
+        made = copy(self)
+        made._free = names
+        made._remembered = 0
+        made._top = Node(made, made._root_hash, 0, ())
+        return made
 
     def __len__(self) -> int:
         return len(self._entity)

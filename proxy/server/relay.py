@@ -241,6 +241,9 @@ async def _read(stream: AsyncIterator[bytes]) -> AsyncIterator[list[str]]:
             yield []
             continue
         events = [event.data for event in parser.feed(piece)]
+        if len(events) == 1 and events[0][:2] == '{"':  # as most are
+            yield events
+            continue
         if any(data[0:1] == "[" or data[0:1].isspace() for data in events):
             for place, data in enumerate(events):
                 if data.strip() == "[DONE]":

@@ -53,6 +53,7 @@ class Reloader:
         self._suspect = ""
         self._refused = ""
         self._reported: Worker | None = None
+        self._reached = True  # the state could be read, and took what it was told
         self._stamps = self._look_at_files()
 
     def start(self) -> None:
@@ -60,6 +61,7 @@ class Reloader:
         self._signals = self._house.keys.signals()
         self._allow(self._signals.allowed, first=True)
         self._tell()
+        self._house.metrics.state_seen(self._reached)
 
     def force(self) -> None:
         """Read everything anew with the next look, whether it seems to have changed or not."""
@@ -68,6 +70,7 @@ class Reloader:
     def look(self) -> None:
         """Take up what has changed. What goes wrong is told, never raised."""
         self._house.metrics.probed(self._house.probing.most())
+        before, self._reached = self._reached, True
         signals = self._ask()
         try:
             if signals.allowed != self._signals.allowed:
@@ -84,6 +87,10 @@ class Reloader:
         except Exception as error:  # a watch that ends in silence would serve what is old for ever
             _log.error("not taken up: %s in the watch", type(error).__name__)
             self._house.metrics.fault("policy")
+        finally:
+            self._house.metrics.state_seen(self._reached)
+            if before and not self._reached:
+                _log.error("the state cannot be read or written to; what is in force stays")
 
     def serves(self) -> dict[str, object]:
         """The versions that this worker serves, for people."""
@@ -215,10 +222,9 @@ class Reloader:
                 house.metrics.keys_counted(Counter(key.role for key in keys if key.revoked is None))
                 self._count_again = time.monotonic() + REPORT_SECONDS
         except ConfigError:
-            house.metrics.state_seen(False)
+            self._reached = False
             self._count_again = 0.0
             return self._signals
-        house.metrics.state_seen(True)
         return signals
 
     def _tell(self) -> None:
@@ -241,7 +247,8 @@ class Reloader:
         try:
             self._house.keys.report(told)
         except ConfigError:
-            return  # it is told by the metrics that the state cannot be reached
+            self._reached = False  # told by the metrics; told to the state with the next look
+            return
         self._reported = told
 
 

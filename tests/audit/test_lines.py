@@ -8,8 +8,8 @@ import re
 import pytest
 
 from proxy.audit.chain import Chain
-from proxy.audit.lines import MOST_VERDICTS, begun, decided, new_incident
-from proxy.types import Action, Finding, Span, Verdict
+from proxy.audit.lines import MOST_VERDICTS, begun, decided, new_incident, told
+from proxy.types import Action, Finding, Provenance, Span, Verdict
 from tests.audit.material import decision, verdict
 
 
@@ -158,3 +158,12 @@ def test_what_begins_is_told_as_its_end_will_tell_it() -> None:
     one, other = begun(decision()), decided(decision())
     assert one == {name: other[name] for name in one}
     assert set(one) == {"time", "incident", "key", "role", "model", "path"}
+
+
+def test_names_are_cut_only_in_what_is_kept() -> None:
+    """A line cuts the name of a document; who asks what may be said of a verdict gets it whole."""
+    name = "a/long/path/" * 40
+    long = Verdict(Action.BLOCK, "r", Finding("d", "e", Span(0, 1), 0, provenance=Provenance(name, "staff")))
+    assert told(long)["document"] == name
+    assert told(long, 20)["document"] == name[:20]
+    assert decided(decision(verdicts=(long,)))["verdicts"][0]["document"] == name[:200]

@@ -170,7 +170,7 @@ def test_known_values_of_the_text(tmp_path: Path, capsys: pytest.CaptureFixture[
         texts = [Hashes.from_bytes(each.hashes) for each in store.allowed()]
         store.close()
         index.allow(AllowedTexts(texts, index.key, index.exempt_run))
-        scanner = KnownValuesDetector(index.values()).scanner(
+        scanner = KnownValuesDetector(index.values).scanner(
             load_policy(None).view("public", (), index.audiences)
         )
         findings = [*scanner.feed(text).findings, *scanner.finish()]

@@ -15,7 +15,8 @@ from proxy.dialects.shapes import Frame
 from proxy.errors import RequestError, UpstreamError
 from proxy.types import Cleared
 from tests.dialects.driving import SEAL, Late, unsealed
-from tests.e2e.surface import RESPONSE_USAGE, RESPONSES, item_events, message, output_text
+from tests.e2e.replies import RESPONSE_USAGE, item_events
+from tests.e2e.surface import RESPONSES, message, output_text
 
 SECRET = "the secret is 12345"
 WHOLE = {

@@ -17,7 +17,8 @@ import pytest
 from proxy import sse
 from proxy.text import units
 from proxy.upstreams.scripted import Raw, Said, Says
-from tests.e2e.surface import PLACES, STREAMED, asked, reply
+from tests.e2e.replies import STREAMED, asked, reply
+from tests.e2e.surface import PLACES
 from tests.serving import Served, serving
 from tests.training import ADMIN, NOBODY, SmallIndex
 

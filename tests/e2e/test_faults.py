@@ -37,7 +37,8 @@ from tests.e2e.faults import (
     reply_of,
     told,
 )
-from tests.e2e.surface import PLACES, asked
+from tests.e2e.replies import asked
+from tests.e2e.surface import PLACES
 from tests.serving import CHAT, QUESTION, Served, serving, write_policy
 from tests.training import ADMIN, TRAINING, SmallIndex, documents, shared_units
 

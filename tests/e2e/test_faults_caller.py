@@ -17,7 +17,8 @@ from proxy import sse
 from proxy.upstreams.scripted import STALL, Raw, Said, Says, Step
 from tests.cli.running import running
 from tests.e2e.faults import CLEAN, ENDPOINTS, endpoints, events, hurried, nothing_is_left_over
-from tests.e2e.surface import PLACES, asked
+from tests.e2e.replies import asked
+from tests.e2e.surface import PLACES
 from tests.serving import Served, model_server
 from tests.training import SmallIndex
 

@@ -19,7 +19,8 @@ from proxy.dialects import DIALECTS
 from proxy.errors import RequestError, UpstreamError
 from proxy.sse import SseParser
 from proxy.types import Cleared
-from tests.e2e.surface import PLACES, STREAMED, WHOLE, asked, leaves
+from tests.e2e.replies import STREAMED, WHOLE, asked
+from tests.e2e.surface import PLACES, leaves
 
 MARK = "MARKED-TEXT"
 """Text that looks like an id, or like the name of a model: those are doors as well."""

@@ -17,21 +17,9 @@ from openai.types.chat import ChatCompletionMessage
 
 from proxy import sse
 from proxy.upstreams.scripted import Raw, Reply
-from tests.e2e.surface import (
-    JSON,
-    PLACES,
-    STREAMED,
-    WHOLE,
-    asked,
-    got_streamed,
-    got_whole,
-    item_events,
-    leaves,
-    message,
-    output_text,
-    response_events,
-    response_whole,
-)
+from tests.e2e.received import got_streamed, got_whole
+from tests.e2e.replies import STREAMED, WHOLE, asked, item_events, response_events, response_whole
+from tests.e2e.surface import JSON, PLACES, leaves, message, output_text
 from tests.serving import Served, chunk, serving
 from tests.training import ADMIN, SmallIndex, shared_units
 

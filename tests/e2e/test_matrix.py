@@ -13,7 +13,9 @@ from proxy.dialects import DIALECTS
 from proxy.policy import policies_folder
 from proxy.text import units
 from proxy.upstreams.scripted import Raw
-from tests.e2e.surface import JSON, PLACES, RESPONSE_USAGE, USAGE, asked, got_streamed, got_whole, reply
+from tests.e2e.received import got_streamed, got_whole
+from tests.e2e.replies import RESPONSE_USAGE, USAGE, asked, reply
+from tests.e2e.surface import JSON, PLACES
 from tests.serving import Served, serving, write_policy
 from tests.training import ADMIN, ADMIN_ZH, NOBODY, NOBODY_ZH, SmallIndex
 

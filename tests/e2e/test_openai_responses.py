@@ -13,7 +13,8 @@ from openai import AsyncOpenAI, DefaultAsyncHttpxClient, DefaultHttpxClient, Ope
 from pydantic import BaseModel
 
 from proxy.upstreams.scripted import CUT, Raw, Said, Says
-from tests.e2e.surface import CHAT, JSON, PLACES, RESPONSES, message, output_text, reply, said
+from tests.e2e.replies import reply
+from tests.e2e.surface import CHAT, JSON, PLACES, RESPONSES, message, output_text, said
 from tests.serving import QUESTION, Served, serving
 from tests.training import ADMIN, ADMIN_ZH, NOBODY, SmallIndex, shared_units
 

@@ -81,7 +81,8 @@ def test_langchain_streamed(served: Served, chat: Any) -> None:
 
 def test_langchain_on_responses(served: Served) -> None:
     """Its Responses mode reads our events."""
-    from tests.e2e.surface import RESPONSES, reply
+    from tests.e2e.replies import reply
+    from tests.e2e.surface import RESPONSES
 
     langchain = pytest.importorskip("langchain_openai")
     chat = langchain.ChatOpenAI(
@@ -169,7 +170,8 @@ const messages = [{ role: 'user', content: 'Hi' }];
 
 def test_the_client_for_node(served: Served, tmp_path: Path) -> None:
     """Another language, the same answers."""
-    from tests.e2e.surface import RESPONSES, reply
+    from tests.e2e.replies import reply
+    from tests.e2e.surface import RESPONSES
 
     node, modules = shutil.which("node"), os.environ.get("NODE_PATH", "")
     if node is None or not (Path(modules) / "openai").is_dir():

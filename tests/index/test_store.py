@@ -9,11 +9,22 @@ from pathlib import Path
 
 import pytest
 
+from proxy.detectors.known_values import KnownValuesDetector
 from proxy.detectors.memorised import MemorisedDetector
 from proxy.errors import IndexFormatError
-from proxy.index import BuildOptions, StoredIndex, build_index, open_index
+from proxy.index import (
+    AddOptions,
+    AllowedTexts,
+    BuildOptions,
+    StoredIndex,
+    add_documents,
+    build_index,
+    hashes_of,
+    open_index,
+)
 from proxy.index.format import MANIFEST
-from proxy.types import Document, TextIndex
+from proxy.types import Document, TextIndex, Value
+from proxy.values import ValueNode
 from tests.detectors.conformance import cut, run_scanner
 from tests.detectors.test_memorised import random_case, view
 from tests.memory_index import MemoryIndex, runs
@@ -116,6 +127,62 @@ def test_the_arrays_are_mapped_and_not_read(small_index: SmallIndex) -> None:
     run = index._parts[0].audiences["admin"].run
     assert type(run._remainders.obj).__name__ == "memmap"
     assert run._remainders.readonly
+
+
+# --- texts that are allowed while answers are read -------------------------------------------------
+
+MAIL = "kilian.brandauer@example.org"
+
+
+def knowing(path: Path, *, parts: int) -> StoredIndex:
+    """An index that knows an address and a passage, and both again in a part that was added."""
+
+    def values(document: Document) -> list[Value]:
+        return [Value("email", MAIL)]
+
+    first = [Document("a:1", (f"{MAIL} {ADMIN}",), "admin")]
+    build_index(first, path, BuildOptions(MEMORY_KEY), values=values)
+    if parts == 2:
+        more = [Document("b:1", (f"Or {MAIL}, any day.",), "admin")]
+        add_documents(more, path, AddOptions(MEMORY_KEY, {}, 32), values=values)
+    return open_index(path, MEMORY_KEY)
+
+
+def everything_in(index: StoredIndex) -> AllowedTexts:
+    """The address and the passage, as texts that are allowed."""
+    node: ValueNode | None = index.values().root
+    for letter in MAIL.replace(".", "").replace("@", ""):
+        assert node is not None
+        node = node[letter]
+    names: list[int] = list(getattr(node, "names", ()))
+    return AllowedTexts([hashes_of([ADMIN], index.key, 20, names)], index.key, 20)
+
+
+@pytest.mark.parametrize("parts", [1, 2])
+@pytest.mark.parametrize("read", [0, 3, 20, 40, 100, 230])
+def test_a_scanner_keeps_to_the_list_it_began_with(tmp_path: Path, read: int, parts: int) -> None:
+    """What is allowed, or allowed no more, in the middle of an answer counts for the next one alone."""
+    index = knowing(tmp_path / "x.idx", parts=parts)
+    nothing, everything = AllowedTexts([], index.key, 20), everything_in(index)
+    detectors = KnownValuesDetector(index.values), MemorisedDetector(index)
+    text = f"Ask {MAIL} about this: {ADMIN} Or write to {MAIL}."
+
+    def found(then: AllowedTexts | None = None) -> list[tuple[str, int, int]]:
+        scanners = [detector.scanner(view()) for detector in detectors]
+        findings = [each for scanner in scanners for each in scanner.feed(text[:read]).findings]
+        if then is not None:
+            index.allow(then)
+        for scanner in scanners:
+            findings += [*scanner.feed(text[read:]).findings, *scanner.finish()]
+        return sorted((each.detector, each.span.start, each.span.end) for each in findings)
+
+    shut = found()
+    assert {detector for detector, _, _ in shut} == {"known_values", "memorised"}
+    assert sum(detector == "known_values" for detector, _, _ in shut) >= 2
+    assert found(then=everything) == shut
+    assert found() == []
+    assert found(then=nothing) == []
+    assert found() == shut
 
 
 # --- what does not fit ------------------------------------------------------------------------------

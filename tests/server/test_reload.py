@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pytest
@@ -234,6 +236,45 @@ def test_the_state_goes_and_comes_back(place: Place) -> None:
     assert place.metric("state_up") == 1
     assert place.metric('keys{role="staff"}') == 1
     assert place.metric('keys{role="public"}') == 0
+
+
+def test_a_state_that_takes_nothing(place: Place, caplog: pytest.LogCaptureFixture) -> None:
+    """While another process holds it, what is new is served; that the state was not told shows."""
+    state: Any = place.house.keys
+    state._db.execute("PRAGMA busy_timeout = 0")
+    lock = sqlite3.connect(place.house.settings.state)
+    lock.execute("BEGIN IMMEDIATE")
+    try:
+        place.policy.write_text(OTHER, "utf-8")
+        for _ in range(3):
+            place.reloader.look()
+            assert place.metric("state_up") == 0
+    finally:
+        lock.rollback()
+        lock.close()
+    assert caplog.text.count("the state cannot be read or written to") == 1
+    version = place.house.firewall.policy.version
+    assert place.trail() == [("policy", version)]
+    assert place.house.keys.workers()[0].policy != version
+    place.reloader.look()
+    assert place.metric("state_up") == 1
+    assert place.house.keys.workers()[0].policy == version
+
+
+def test_a_state_that_is_full(place: Place) -> None:
+    """A refusal that has no room in it is told by log and metrics, and to the state when there is room."""
+    state: Any = place.house.keys
+    state._db.execute("PRAGMA max_page_count = 1")  # as many as there are
+    place.policy.write_text(OTHER + "".join(f"nonsense_{n}: 1\n" for n in range(500)), "utf-8")
+    for _ in range(3):
+        place.reloader.look()
+    assert place.reloader.serves()["refused"] is True
+    assert place.metric("state_up") == 0
+    assert place.house.keys.workers()[0].fault == ""
+    state._db.execute("PRAGMA max_page_count = 100000")
+    place.reloader.look()
+    assert place.metric("state_up") == 1
+    assert "nonsense_499" in place.house.keys.workers()[0].fault
 
 
 def test_a_worker_that_ends_is_forgotten(place: Place) -> None:

@@ -18,7 +18,7 @@ from functools import partial
 from string import ascii_lowercase, ascii_uppercase
 
 from proxy.detectors.decoders.language import ALPHABETS, best_alphabet, score
-from proxy.detectors.decoders.transducer import Decoded, Glance, Opening
+from proxy.detectors.decoders.transducer import Glance, OneForOne, Opening
 
 _WINDOW = 17
 """Characters that are weighed: 16 pairs."""
@@ -31,39 +31,30 @@ _MISSES = 6
 """Look-out points without English after which a reading closes."""
 
 
-def _table(alphabet: tuple[int, ...]) -> dict[str, str]:
+def _table(alphabet: tuple[int, ...]) -> dict[int, str]:
     table = {}
     for letters in (ascii_lowercase, ascii_uppercase):
-        table.update({letters[number]: letters[target] for number, target in enumerate(alphabet)})
+        table.update({ord(letters[number]): letters[target] for number, target in enumerate(alphabet)})
     return table
 
 
 _TABLES = tuple(_table(alphabet) for alphabet in ALPHABETS)
 _TELLING = re.compile(r"[:=>?@].*[:=>?@]")
 """What i, l, m, n and o become under rot47."""
-_ROT47 = {chr(33 + code): chr(33 + (code + 47) % 94) for code in range(94)}
+_ROT47 = {33 + code: chr(33 + (code + 47) % 94) for code in range(94)}
 
 
-class MappedText:
+class MappedText(OneForOne):
     """Each letter replaced by another; all else as it is."""
 
-    __slots__ = ("_misses", "_table")
-    pending = None
+    __slots__ = ("_misses",)
 
-    def __init__(self, table: Mapping[str, str]) -> None:
-        self._table = table
+    def __init__(self, table: Mapping[int, str]) -> None:
+        super().__init__(table)
         self._misses = 0
 
-    def push(self, character: str, offset: int) -> tuple[Decoded, ...]:
-        letter = self._table.get(character)
-        return ((character, offset, False),) if letter is None else ((letter, offset, True),)
-
-    def finish(self) -> tuple[Decoded, ...]:
-        return ()
-
     def expired(self, tail: str, read: int, holding: bool) -> bool:
-        text = "".join(self._table.get(character, character) for character in tail[-_WINDOW:])
-        looks = score(text) > _POINTS
+        looks = score(tail[-_WINDOW:].translate(self.table)) > _POINTS
         self._misses = 0 if looks or holding else self._misses + 1
         return self._misses >= _MISSES
 
@@ -91,7 +82,6 @@ class Rot47:
         window = glance.tail[-_WINDOW:]
         if not _TELLING.search(window):
             return
-        window = "".join(_ROT47.get(character, character) for character in window)
-        if best_alphabet(window)[2] >= _POINTS:
+        if best_alphabet(window.translate(_ROT47))[2] >= _POINTS:
             start = glance.offset(max(0, len(glance.tail) - _WARM))
             yield Opening("", partial(MappedText, _ROT47), start)

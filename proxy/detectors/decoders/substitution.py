@@ -10,6 +10,7 @@ May import: ``transducer``. The rule that must stay true: no raw character is lo
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Final
 
@@ -19,11 +20,8 @@ LINGER: Final = 512
 WARM: Final = 160
 """Raw characters before the look-out point that a new reading begins with."""
 
-More: Final = None
-"""What :meth:`Substitution.parse` says when it needs another character."""
 
-
-class Substitution:
+class Substitution(ABC):
     """A reading of one channel with the escapes of one code replaced. Subclasses say what an escape is."""
 
     __slots__ = ("_bytes", "_bytes_start", "_held", "_held_start", "_last")
@@ -38,13 +36,13 @@ class Substitution:
         self._bytes_start = 0
         self._last = -1
 
+    @abstractmethod
     def parse(self, escape: str) -> tuple[int, str | bytes] | None:
         """Read ``escape``, which begins with the lead: (characters it takes, what they stand for).
 
         None: more is needed. (0, "") when this is no escape. The answer may leave a rest that belongs to
         what follows.
         """
-        raise NotImplementedError
 
     @property
     def pending(self) -> int | None:
