@@ -18,6 +18,7 @@ from proxy.dialects import fields
 from proxy.dialects.chat_choice import REASONING, Choice
 from proxy.dialects.choices import all_over, read_choice, still_open
 from proxy.dialects.ids import AnswerIds
+from proxy.dialects.repeats import Repeats
 from proxy.dialects.shapes import Channel, Frame, Reading, error_frame, filter_results, refusal
 from proxy.types import Cleared, Delta
 
@@ -73,6 +74,9 @@ class ChatStream:
         self._keys: Set[str] = frozenset()  # members of chunks that have nothing but an envelope and choices
         self._seen: list[Any] = []  # the envelope's fields as the upstream last wrote them
         self._envelope: dict[str, Any] = fields.envelope({}, _OBJECT, ids, model, [])
+        self._repeats = Repeats()
+        self._repeated = 0  # the choice that those chunks belong to
+        self._unread = ""  # the data of the chunk that is read next
 
     @property
     def over(self) -> bool:
@@ -80,6 +84,18 @@ class ChatStream:
 
     def read(self, chunk: object) -> Reading:
         return self._read_text(chunk) or self._read_any(chunk)
+
+    def read_again(self, data: str) -> Reading | None:
+        text = self._repeats.text(data)
+        if text is None:
+            self._unread = data
+            return None
+        choice = self._choices[self._repeated]
+        if choice.over or choice.read_out or choice.calls is not None:
+            return None
+        choice.told += len(text)
+        choice.live["content"] = None
+        return Reading((Delta(self._repeated, "content", text),))
 
     def _read_text(self, chunk: object) -> Reading | None:
         """A chunk of the commonest form: more content of a choice, and nothing else. None for others."""
@@ -100,6 +116,8 @@ class ChatStream:
             return None
         if member.get("finish_reason") is not None or member.get("logprobs") is not None:
             return None
+        self._repeats.learn(self._unread, chunk, text)
+        self._repeated = index
         choice.told += len(text)
         choice.live["content"] = None
         return Reading((Delta(index, "content", text),))
@@ -111,6 +129,7 @@ class ChatStream:
         if seen != self._seen:
             self._envelope = fields.envelope(answer, _OBJECT, self._ids, self._model, dropped)
             self._seen = seen
+            self._repeats.forget()
             quiet = "choices" in answer and _QUIET.issuperset(answer)
             self._keys = frozenset(answer) if quiet else frozenset()
         deltas: list[Delta] = []

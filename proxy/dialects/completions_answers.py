@@ -155,6 +155,9 @@ class CompletionStream:
         self._envelope = fields.envelope({}, _OBJECT, ids, model, [])
         self.over = False
 
+    def read_again(self, data: str) -> Reading | None:
+        return None
+
     def read(self, chunk: object) -> Reading:
         dropped: list[str] = []
         answer = fields.answer(chunk, _BODY, dropped)

@@ -80,6 +80,9 @@ class ResponseStream:
     def over(self) -> bool:
         return self._writer.blocked
 
+    def read_again(self, data: str) -> Reading | None:
+        return None
+
     def read(self, chunk: object) -> Reading:
         event = fields.mapping(chunk, "an event")
         kind = event.get("type")

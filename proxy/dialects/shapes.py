@@ -66,6 +66,11 @@ class StreamedAnswer(Protocol):
         """
         ...
 
+    def read_again(self, data: str) -> Reading | None:
+        """The reading of a chunk, as it came, that differs from an earlier one in its text alone; None for
+        any other, which is to be parsed and given to :meth:`read`."""
+        ...
+
     def read(self, chunk: object) -> Reading:
         """Raises ``UpstreamError`` for a chunk that cannot be read, and for an error of the upstream."""
         ...

@@ -255,6 +255,9 @@ async def _read(stream: AsyncIterator[bytes]) -> AsyncIterator[list[str]]:
 
 
 def _chunk(answer: StreamedAnswer, data: str) -> AnswerReading:
+    known = answer.read_again(data)
+    if known is not None:
+        return known
     try:
         chunk = orjson.loads(data)
     except orjson.JSONDecodeError:
