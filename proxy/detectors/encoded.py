@@ -21,37 +21,17 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import replace
 
-from proxy.detectors.decoders import MARKED, SCRAMBLED, SPELT, STRANGE, language
-from proxy.detectors.decoders.nato import TELLING
-from proxy.detectors.decoders.reversal import (
-    LEAST,
-    LETTERS_LINGER,
-    WORDS_LINGER,
-    Rewind,
-    letters_backwards,
-    words_backwards,
-    words_begin,
-    words_gate,
-)
+from proxy.detectors.decoders.gates import Gates
+from proxy.detectors.decoders.gauge import Gauge
+from proxy.detectors.decoders.order import Probe
+from proxy.detectors.decoders.reversal import LETTERS, LETTERS_LINGER, WORDS, WORDS_LINGER, Rewind
 from proxy.detectors.decoders.spans import Spans
 from proxy.detectors.decoders.stream import Found, Stream
 from proxy.detectors.decoders.transducer import KEEP, STRIDE, Decoder, Glance
 from proxy.types import QUIET, Detector, Finding, Scan, Scanner, View
 
-_STRANGE = -16
-"""Points of the last 16 pairs below which they look like no language."""
-_SCRAMBLED_TWO, _SCRAMBLED_THREE = 25, 45
-"""Points of the letters of the last 16 and 24 pairs below which they look like no English."""
-_ADD_TWO, _BITS_TWO = language.limits(2 * STRIDE, forward=_STRANGE, letters=_SCRAMBLED_TWO)
-_ADD_THREE, _BITS_THREE = language.limits(3 * STRIDE, letters=_SCRAMBLED_THREE, excess=0)
-_TEST_THREE = _BITS_THREE | language.MARKS
-_PLAIN = language.plain_block(STRIDE)
-_WORDS_EVERY = 8 * STRIDE
-"""Characters between two looks at whole words."""
-_WORDS = 9 * STRIDE
-_BEGINS_EVERY = 4 * STRIDE
-"""Characters between two looks whether the last words say something protected in the opposite order."""
-Begins = Callable[[View], Callable[[str], bool]]
+_AT_ONCE = 1024
+"""Characters in which the next open gate is looked for."""
 
 
 class EncodedDetector:
@@ -65,19 +45,19 @@ class EncodedDetector:
         *,
         depth: int = 2,
         runs: Sequence[Detector] | None = None,
-        begins: Begins | None = None,
-        gauge: language.Gauge | None = None,
+        begins: Callable[[View], Probe] | None = None,
+        gauge: Gauge | None = None,
     ) -> None:
         """``depth``: how many codes may lie one in another. ``gauge``: a model to share.
 
         ``runs``: those of the inner detectors that find runs of words (default: all); the others find the
         same in words whatever their order, so that words backwards tell them nothing new.
-        ``begins``: for a view, a quick test whether a text may begin as something protected does.
+        ``begins``: for a view, quick tests for what the detectors of ``runs`` find.
         """
         self.inner = tuple(inner)
         self.runs = self.inner if runs is None else tuple(runs)
         self.begins = begins
-        self.gauge = language.Gauge() if gauge is None else gauge
+        self.gauge = Gauge() if gauge is None else gauge
         self.nested = (
             EncodedDetector(inner, depth=depth - 1, runs=runs, begins=begins, gauge=self.gauge)
             if depth > 1
@@ -95,98 +75,109 @@ class EncodedScanner:
     def __init__(self, detector: EncodedDetector, view: View) -> None:
         self._detector = detector
         self._view = view
-        self._weight = detector.gauge.__getitem__
-        self._begins = None if detector.begins is None else detector.begins(view)
+        self._probe = None if detector.begins is None else detector.begins(view)
+        self._gates = Gates(detector.gauge, self._probe)
         self._read = 0
+        self._due = STRIDE
+        """The next look-out point, while nothing is busy."""
         self._settled = 0
+        """What has been settled, while something is busy."""
         self._tail = ""
         """At least the last ``KEEP`` characters."""
-        self._old = self._new = _PLAIN
-        """Packed weights of the last but one and the last block of ``STRIDE`` pairs."""
-        self._two = self._three = 0
-        """Sums of the last two and three blocks."""
-        self._weighed = 0
-        """The last look-out point that was weighed."""
         self._streams: dict[tuple[str, Hashable], Stream] = {}
         # A match may begin its budget in units before its span, with some blanks between these.
-        reach = 4 + 2 * max((limit.budget for limit in view.thresholds.values()), default=0)
-        self._reach = reach
-        self._letters = Rewind(letters_backwards, LETTERS_LINGER, 0, reach)
-        self._words = Rewind(words_backwards, WORDS_LINGER, 1, reach)
+        self._reach = reach = 4 + 2 * max((limit.budget for limit in view.thresholds.values()), default=0)
+        goes_on = _never if self._probe is None else self._probe.goes_on
+        self._letters = Rewind(LETTERS, LETTERS_LINGER, 0, reach, self._readers(detector.inner), goes_on)
+        self._words = Rewind(WORDS, WORDS_LINGER, 1, reach, self._readers(detector.runs), goes_on)
         self._runs = 1
         self._spans = Spans()
         self._busy = False
         """Whether a stream is open, or text is read backwards."""
 
     def feed(self, piece: str) -> Scan:
-        start = self._read
-        end = start + len(piece)
-        if self._busy:
-            return self._follow(piece)
+        if self._busy or len(piece) > _AT_ONCE:
+            return self._follow(piece, 0)
         tail = self._tail + piece
-        ahead = STRIDE - start % STRIDE
-        if ahead > len(piece) or not self._suspects(tail, start + ahead, end):
-            self._tail = tail if len(tail) <= 2 * KEEP else tail[-KEEP:]
-            self._read = self._settled = end
-            return QUIET
-        return self._follow(piece)
+        end = self._read + len(piece)
+        if end >= self._due:
+            look = self._gates.find(tail, self._due, end)
+            if look and (look := self._worth(tail, look, end)):
+                return self._follow(piece, look)
+            self._due = end + STRIDE - end % STRIDE
+            if len(tail) > 2 * KEEP:
+                tail = tail[-KEEP:]
+        self._tail = tail
+        self._read = end
+        return QUIET
 
     def finish(self) -> Sequence[Finding]:
-        found = [one for stream in self._streams.values() for one in stream.finish(self._read)]
-        return self._place(found, [], self._read)
+        read = self._read
+        if not self._busy:
+            return ()
+        found = [one for stream in self._streams.values() for one in stream.finish(read)]
+        for rewind in (self._letters, self._words):
+            found += rewind.finish(self._tail, read)
+        return self._place(found, [], read)
 
     # --- gates -------------------------------------------------------------------------------------------
 
-    def _suspects(self, tail: str, look: int, end: int) -> bool:
-        """Weigh the blocks up to each look-out point from ``look`` to ``end``, where ``tail`` ends.
+    def _worth(self, tail: str, look: int, end: int) -> int:
+        """The first look-out point from ``look``, where a gate is open, at which there is something to do.
 
-        Stops at the first point where a gate is open, and says whether there is one.
+        0 if there is none up to ``end``, where ``tail`` ends. Mostly a gate is open for nothing.
         """
-        old, new, weight = self._old, self._new, self._weight
-        found = False
-        while look <= end and not found:
-            size = len(tail) - end + look
-            block = tail[size - STRIDE - 1 : size] if size > STRIDE else " " + tail[:size]
-            last = weight(block[:3]) + weight(block[2:5]) + weight(block[4:7]) + weight(block[6:])
-            two = new + last
-            three = old + two
-            old, new = new, last
-            found = (
-                (two + _ADD_TWO) & _BITS_TWO != _BITS_TWO
-                or (three + _ADD_THREE) & _TEST_THREE != _BITS_THREE
-                or (
-                    not look % _BEGINS_EVERY
-                    and self._suspects_words(tail[max(0, size - _WORDS) : size], look)
-                )
-            )
-            look += STRIDE
-        self._old, self._new, self._two, self._three = old, new, two, three
-        self._weighed = look - STRIDE
-        return found
+        while look and not self._opens(tail[max(0, (at := len(tail) - end + look) - KEEP) : at], look):
+            self._gates.shut()
+            look = self._gates.find(tail, look + STRIDE, end)
+        return look
 
-    def _suspects_words(self, text: str, look: int) -> bool:
-        if self._begins is not None and words_begin(text, self._begins):
+    def _opens(self, tail: str, look: int) -> bool:
+        """Whether something can be read, or may be in reverse, at an open gate while nothing else is busy."""
+        gate = self._gates
+        if gate.backwards or gate.reordered:
             return True
-        if look % _WORDS_EVERY:
-            return False
-        words = text.lower().split()
-        return words_gate(text, words) or not TELLING.isdisjoint(words)
+        glance = Glance(tail, look)
+        return any(True for decoder in gate.asked() for _ in decoder.open(glance))
 
     # --- where a gate is open -------------------------------------------------------------------------------
 
-    def _follow(self, piece: str) -> Scan:
-        """Block by block."""
+    def _follow(self, piece: str, look: int) -> Scan:
+        """What is quiet at once, what is not block by block. ``look``: see :meth:`_pass`."""
+        start, size = self._read, len(piece)
         settled: list[int] = []
         findings: list[Finding] = []
-        position = 0
-        while position < len(piece):
-            size = STRIDE - self._read % STRIDE
-            self._block(piece[position : position + size], settled, findings)
-            position += size
+        while len(settled) < size:
+            if self._busy:
+                rest = STRIDE - self._read % STRIDE
+                self._block(piece[len(settled) : len(settled) + rest], settled, findings)
+            elif self._pass(piece[len(settled) : len(settled) + _AT_ONCE], look, settled):
+                self._block(piece[len(settled)], settled, findings)
+                look = 0
+        self._due = self._read + STRIDE - self._read % STRIDE
+        if not findings and settled == list(range(start + 1, start + size + 1)):
+            return QUIET
         return Scan(findings, settled)
 
+    def _pass(self, text: str, look: int, settled: list[int]) -> bool:
+        """Read on to the character before the next look-out point at which a gate is open, if there is one.
+
+        ``look``: that point where it is known, or 0.
+        """
+        start = self._read
+        end = start + len(text)
+        due = start + STRIDE - start % STRIDE
+        if not look and due <= end:
+            tail = self._tail + text
+            look = self._worth(tail, self._gates.find(tail, due, end), end)
+        stop = look - 1 if look else end
+        self._tail = (self._tail + text[: stop - start])[-2 * KEEP :]
+        self._read = self._settled = stop
+        settled += range(start + 1, stop + 1)
+        return look > 0
+
     def _block(self, text: str, settled: list[int], findings: list[Finding]) -> None:
-        """At most the text up to the next look-out point."""
+        """At most the text up to the next look-out point: to one where a gate is open, if nothing is busy."""
         start = self._read
         limits = list(range(start + 1, start + len(text) + 1))
         found: list[Found] = []
@@ -202,10 +193,9 @@ class EncodedScanner:
         self._tail = self._tail[-KEEP:] + text
         self._read = read = start + len(text)
         if read % STRIDE == 0:
-            # The gates of look-out points before the last one weighed have been found shut.
-            fresh = read > self._weighed and not self._suspects(self._tail, read, read)
-            if self._busy or (read == self._weighed and not fresh):
-                self._look(found)
+            if self._busy:
+                self._gates.find(self._tail, read, read)
+            self._look(found)
             limits[-1] = self._hold()
         before = self._settled
         passed = [before := max(before, limit) for limit in limits]
@@ -235,34 +225,16 @@ class EncodedScanner:
 
     def _look(self, found: list[Found]) -> None:
         """Close what has gone by, open what can be read, read backwards what looks so."""
-        tail, read, two, three = self._tail[-KEEP:], self._read, self._two, self._three
+        gate, tail, read = self._gates, self._tail[-KEEP:], self._read
         for key, stream in list(self._streams.items()):
             if stream.transducer.expired(tail, read, stream.hold is not None):
                 found += stream.finish(read - 1)
                 del self._streams[key]
         glance = Glance(tail, read)
-        if language.forward(two, 2 * STRIDE) < _STRANGE:
-            self._open(STRANGE, glance, found)
-        if (
-            language.letters(two, 2 * STRIDE) < _SCRAMBLED_TWO
-            or language.letters(three, 3 * STRIDE) < _SCRAMBLED_THREE
-        ):
-            self._open(SCRAMBLED, glance, found)
-        if language.marks(three):
-            self._open(MARKED, glance, found)
-        back = language.backward(three, 3 * STRIDE)
-        suspected = back > max(LEAST, language.forward(three, 3 * STRIDE))
-        self._rewind(self._letters, suspected, self._detector.inner, found)
-        recent = tail[-_WORDS:]
-        reordered = (
-            not read % _BEGINS_EVERY and self._begins is not None and words_begin(recent, self._begins)
-        )
-        if read % _WORDS_EVERY == 0:
-            words = recent.lower().split()
-            reordered = reordered or words_gate(recent, words)
-            if not TELLING.isdisjoint(words):
-                self._open(SPELT, glance, found)
-        self._rewind(self._words, reordered, self._detector.runs, found)
+        self._open(gate.asked(), glance, found)
+        found += self._letters.look(self._tail, read, gate.backwards)
+        found += self._words.look(self._tail, read, gate.reordered)
+        gate.shut()
 
     def _open(self, decoders: Iterable[Decoder], glance: Glance, found: list[Found]) -> None:
         """Ask decoders; replay the tail to each stream that opens."""
@@ -288,8 +260,19 @@ class EncodedScanner:
             detectors.append(self._detector.nested)
         return [detector.scanner(self._view) for detector in detectors]
 
-    def _rewind(self, rewind: Rewind, suspected: bool, inner: Sequence[Detector], found: list[Found]) -> None:
-        def scanners() -> list[Scanner]:
-            return [detector.scanner(self._view) for detector in inner]
+    def _readers(self, detectors: Sequence[Detector]) -> Callable[[str], list[tuple[int, Scanner]]]:
+        """Gives fresh scanners of those detectors that may find something in a text."""
 
-        found += rewind.look(self._tail, self._read, suspected, scanners)
+        def readers(text: str) -> list[tuple[int, Scanner]]:
+            skipped = self._detector.runs if self._probe is not None and not self._probe.knows(text) else ()
+            return [
+                (number, detector.scanner(self._view))
+                for number, detector in enumerate(detectors)
+                if detector not in skipped
+            ]
+
+        return readers
+
+
+def _never(text: str) -> bool:
+    return False

@@ -24,7 +24,8 @@ from proxy.detectors.echo import Echo
 from proxy.detectors.ladder import NAME, Ladder
 from proxy.detectors.memorised_stream import MemorisedScanner
 from proxy.detectors.near import NearMatch
-from proxy.grams import SEED, SEED_BYTES
+from proxy.detectors.probe import SeedProbe
+from proxy.grams import SEED
 from proxy.types import (
     NOBODY,
     Contains,
@@ -33,9 +34,6 @@ from proxy.types import (
     TextIndex,
     View,
 )
-
-_HEAD = 2 * SEED
-"""Characters that hold a seed, unless many of them are signs."""
 
 
 class MemorisedDetector:
@@ -84,20 +82,11 @@ class MemorisedDetector:
         background = self._index.background_seeds()
         return free if background is None else [*free, background]
 
-    def begins(self, view: View) -> Callable[[str], bool]:
-        """A quick test whether a text may begin with a run of protected text: of its first seed alone."""
-        key = self._index.key
-        encode = key.table.__getitem__
-        selects = [self._index.seeds(name) for name in self._index.audiences if name in view.protected]
-
-        def begins(text: str) -> bool:
-            encoded = b"".join(map(encode, text[:_HEAD]))
-            if len(encoded) < SEED_BYTES:
-                return False
-            seed = (key.seeds(encoded[:SEED_BYTES])[0],)
-            return any(select(seed) for select in selects)
-
-        return begins
+    def begins(self, view: View) -> SeedProbe:
+        """Quick tests whether a text may begin with, or hold, something that a scanner would find."""
+        names = [name for name in self._index.audiences if name in view.protected]
+        strict = any(view.thresholds[name].budget < SEED for name in names if name not in view.observed)
+        return SeedProbe(self._index.key, [self._index.seeds(name) for name in names], strict=strict)
 
     def prepare(self, view: View) -> None:
         """Work out now, in this thread, what a scanner would work out when it first needs it."""

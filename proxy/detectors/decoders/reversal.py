@@ -6,6 +6,10 @@ look-out point. Their text begins with the newest character, so a match that is 
 growing is one that begins at the start of that reading: its settled offset stands still there. What
 such a match covers is held, and a finding in it covers the raw text up to the newest character.
 
+Once a finding covers all that was read, what comes after is held until the next look, so there is no haste:
+the tail is read at every second look-out point, or at every fourth while the newest characters go on as
+protected text does, and at the end of the text.
+
 Budget: 24 raw characters where the gate opens in time. Letters: 98 of 100 stretches of 24 characters
 of English and 95 of Chinese open it; the others open one or two look-out points later. Words: the gate
 looks every 32 characters whether what the last words say in the opposite order begins as a protected text
@@ -14,16 +18,15 @@ stop before a small letter; what comes after that is held as above. Limits: valu
 shorter than a match is held for (an e-mail address) are reported when they are complete, not held; text
 written backwards is not decoded further.
 
-May import: ``language``, ``transducer``, ``stream`` and the ground floor. The rule that must stay true:
-forward text opens the gate rarely, and holds nothing when it does.
+May import: ``transducer``, ``stream`` and the ground floor. The rule that must stay true: forward text opens
+the gate rarely, and holds nothing when it does.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from itertools import pairwise
+from dataclasses import dataclass, field, replace
 
 from proxy.detectors.decoders.stream import Found
 from proxy.detectors.decoders.transducer import KEEP, STRIDE
@@ -32,133 +35,174 @@ from proxy.types import Finding, Scanner, Span, in_full
 
 _STILL = 6
 """Characters over which a settled offset must stand still to be a match and not just slowness."""
-_FIRST = 64
-"""Characters that are read backwards at first; all that are kept, where a match goes on beyond them."""
+_PART = 64
+"""Characters that are read backwards at first, and then at a time, where a match goes on beyond them."""
 LETTERS_LINGER = 2
 """Look-out points for which a gate stays open after it was last true."""
 WORDS_LINGER = 8
-_JOINED = 8
-"""Words that hold a seed, unless they are very short."""
-LEAST = 30
-"""Points that the last 24 pairs must have backwards: noise has none either way."""
+_SOON, _LATE = 2 * STRIDE, 4 * STRIDE
+"""Characters from one look to the next where a finding may grow, and where it surely does."""
+_OVERLAP = 16
+"""Characters that are covered already and are read with the newest ones to tell whether it goes on."""
 
-Backwards = Callable[[str], tuple[str, Sequence[int]]]
-"""A tail to its reading backwards, and for each character of that its index in the tail."""
+Places = Sequence[int]
+"""For each character of a reading its index in the tail."""
+Scanners = Callable[[str], Sequence[tuple[int, Scanner]]]
+"""Fresh scanners, with the numbers of their detectors: those that may find or hold something in a text."""
 
 
-def letters_backwards(tail: str) -> tuple[str, Sequence[int]]:
-    return tail[::-1], range(len(tail) - 1, -1, -1)
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A way of reading backwards.
+
+    ``read`` gives ``tail[start:end]`` backwards; ``edge`` is the last place up to an index at which such a
+    part may begin.
+    """
+
+    read: Callable[[str, int, int], tuple[str, Places]]
+    edge: Callable[[str, int], int]
+
+
+def _letters(tail: str, start: int, end: int) -> tuple[str, Places]:
+    return tail[start:end][::-1], range(end - 1, start - 1, -1)
 
 
 _WORD = re.compile(r"\S+\s+")
 
 
-def words_backwards(tail: str) -> tuple[str, Sequence[int]]:
-    """The complete words of the tail in the opposite order."""
+def _words(tail: str, start: int, end: int) -> tuple[str, Places]:
+    """The complete words in the opposite order."""
     text: list[str] = []
     places: list[int] = []
-    for word in reversed(list(_WORD.finditer(tail))):
+    for word in reversed(list(_WORD.finditer(tail, start, end))):
         text.append(word[0])
         places += range(word.start(), word.end())
     return "".join(text), places
 
 
-_ARTICLES = "the a an my our your its their"
-_BEFORE = (
-    "of in to for on with from by at and or as is was are were be been will would can could should may "
-    "might must has have had that if when which who into than then but so because through about under "
-    "over between all every not while where until without within during against after before since "
-    "though although whether"
-)
-"""Words that are common before an article or a possessive, and rare after one."""
-_VERBS = {
-    "to": "be make do ensure provide",
-    "will": "be not have",
-    "would": "be like not have",
-    "must": "be not have",
-    "should": "be not have",
-    "may": "be not have",
-    "can": "be not",
-    "has": "been",
-    "have": "been",
-    "such": "as",
-    "we": "are have will can",
-}
-_JOINTS = frozenset(
-    [(article, word) for article in _ARTICLES.split() for word in _BEFORE.split()]
-    + [(second, first) for first, seconds in _VERBS.items() for second in seconds.split()]
-)
-"""Neighbours that are common in English in the other order and rare in this one."""
-_STOP = re.compile(r"[.!?](?<=[A-Za-z]{4}.) [a-z]")
-"""A full stop before a small letter."""
+def _word_begins(tail: str, index: int) -> int:
+    while index and not tail[index - 1].isspace():
+        index -= 1
+    return index
 
 
-def words_gate(text: str, words: Sequence[str]) -> bool:
-    """Whether a text, whose words in small letters these are, looks as if they were in the wrong order."""
-    return not _JOINTS.isdisjoint(pairwise(words)) or _STOP.search(text) is not None
+LETTERS = Order(_letters, lambda tail, index: index)
+WORDS = Order(_words, _word_begins)
 
 
-def words_begin(text: str, begins: Callable[[str], bool]) -> bool:
-    """Whether the last words, in the opposite order, begin as a protected text may: from each of two words.
+@dataclass(slots=True)
+class _Reading:
+    """What one scanner has made of a reading so far."""
 
-    One seed in a hundred is a stranger's, and common runs are in many texts; two words apart are neither.
-    """
-    words = text.rsplit(None, _JOINED + 3)[1:]  # the first is what is left of the text
-    if words and not text[-1].isspace():
-        words.pop()
-    words.reverse()
-    return begins("".join(words[:_JOINED])) and begins("".join(words[2 : 2 + _JOINED]))
+    number: int
+    scanner: Scanner
+    settled: list[int] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+
+    def feed(self, text: str) -> None:
+        scan = in_full(self.scanner.feed(text), len(self.settled), len(text))
+        self.settled += scan.settled
+        self.findings += scan.findings
+
+    def goes_on(self, near: int) -> bool:
+        """Whether a match from the start goes on to the end, or something was found."""
+        return bool(self.findings) or _still(self.settled, near) == len(self.settled) - 1 >= 0
 
 
 @dataclass(slots=True)
 class Rewind:
     """One way of reading backwards, at work on one channel."""
 
-    backwards: Backwards
+    order: Order
     linger: int
     run: int
     """A number unlike that of any stream, for its findings."""
     reach: int
     """The most characters of a match that an inner scanner lets go before it holds."""
+    scanners: Scanners
+    goes_on: Callable[[str], bool]
+    """Whether all of a text may be a part of a match."""
     hold: int | None = None
     open: int = 0
     """Look-out points for which the gate stays open."""
+    _looked: int = 0
+    """The offset of the last look."""
+    _covering: frozenset[tuple[int, str]] = frozenset()
+    """The detectors and kinds of those findings of the last look that covered all that had been read."""
 
     @property
     def busy(self) -> bool:
         """Whether the next look-out point must be looked at."""
         return self.open > 0 or self.hold is not None
 
-    def look(
-        self, tail: str, read: int, suspected: bool, scanners: Callable[[], Sequence[Scanner]]
-    ) -> list[Found]:
+    def look(self, tail: str, read: int, suspected: bool) -> list[Found]:
         """Read the tail backwards if the gate is open or something is held. Sets ``hold``."""
         self.open = self.linger if suspected else max(0, self.open - 1)
-        if not self.busy:
+        if not self.busy or (self._covering and self._waits(tail, read)):
             return []
-        found, whole = self._try(tail[-_FIRST:], read, scanners())
-        if whole:
-            found, _ = self._try(tail[-KEEP:], read, scanners())
-        if any(one.end == read for one in found):  # a verdict covers all that was read
+        return self._look(tail, read)
+
+    def finish(self, tail: str, read: int) -> list[Found]:
+        """The text has ended: what is held and was not looked at since is read once more."""
+        if self.hold is None or self._looked == read:
+            return []
+        return [replace(one, at=read) for one in self._look(tail, read)]
+
+    def _waits(self, tail: str, read: int) -> bool:
+        """Whether what follows a finding may as well be held until a later look-out point."""
+        new = read - self._looked
+        if new < _SOON or new >= _LATE:
+            return new < _SOON
+        start = self.order.edge(tail, max(0, len(tail) - new - _OVERLAP))
+        return self.goes_on(self.order.read(tail, start, len(tail))[0])
+
+    def _look(self, tail: str, read: int) -> list[Found]:
+        found = self._try(tail, read)
+        self._covering = _covering(found, read)
+        self._looked = read
+        if self._covering:  # a verdict covers all that was read
             self.hold = read
         return found
 
-    def _try(self, tail: str, read: int, scanners: Sequence[Scanner]) -> tuple[list[Found], bool]:
-        """Read a tail backwards: (findings, whether a match from the start went on to the end of it)."""
-        text, places = self.backwards(tail)
-        base = read - len(tail)
+    def _try(self, tail: str, read: int) -> list[Found]:
+        """Read part by part, as long as a match from the start goes on. Sets ``hold``."""
         self.hold = None
-        found: list[Found] = []
-        whole = False
-        for number, scanner in enumerate(scanners):
-            scan = in_full(scanner.feed(text), 0, len(text))
-            last = _still(scan.settled, self._near)
+        base, start = read - len(tail), self.order.edge(tail, max(0, len(tail) - _PART))
+        text, first = self.order.read(tail, start, len(tail))
+        readings = [_Reading(number, scanner) for number, scanner in self.scanners(text)]
+        places = list(first)
+        found = self._feed(readings, text, places, base, read)
+        if any(reading.goes_on(self._near) for reading in readings):
+            for back in range(2 * _PART, KEEP + 1, _PART):
+                if self._covers(found, read):
+                    break
+                end, start = start, self.order.edge(tail, max(0, len(tail) - back))
+                if start < end:
+                    text, more = self.order.read(tail, start, end)
+                    places += more
+                    found = self._feed(readings, text, places, base, read)
+        for reading in readings:
+            last = _still(reading.settled, self._near)
             if last >= 0:
-                start = base + min(places[: last + 1])
-                self.hold = start if self.hold is None else min(self.hold, start)
-            whole = whole or (bool(text) and last == len(text) - 1) or bool(scan.findings)
-            found += [self._carry(number, finding, places, base, read) for finding in _grown(scan.findings)]
-        return found, whole
+                held = base + min(places[: last + 1])
+                self.hold = held if self.hold is None else min(self.hold, held)
+        return found
+
+    def _feed(
+        self, readings: Sequence[_Reading], text: str, places: Places, base: int, read: int
+    ) -> list[Found]:
+        """Read on: all that was found since the start."""
+        found: list[Found] = []
+        for reading in readings:
+            reading.feed(text)
+            for finding in _grown(reading.findings):
+                found.append(self._carry(reading.number, finding, places, base, read))
+        return found
+
+    def _covers(self, found: Sequence[Found], read: int) -> bool:
+        """Whether findings grow all those of the last look, so that it is enough to have read so far."""
+        covering = _covering([one for one in found if one.start <= self._looked], read)
+        return bool(self._covering) and self._covering <= covering
 
     @property
     def _near(self) -> int:
@@ -182,17 +226,19 @@ class Rewind:
         )
 
 
+def _covering(found: Sequence[Found], read: int) -> frozenset[tuple[int, str]]:
+    """The detectors and kinds of those findings that cover the newest character."""
+    return frozenset((one.inner, one.finding.entity) for one in found if one.end == read)
+
+
 def _grown(findings: Sequence[Finding]) -> list[Finding]:
     """Each span once, as far as it grew in one reading."""
-    spans: dict[int, Finding] = {}
+    spans: dict[int, tuple[Finding, int, int]] = {}
     for number, finding in enumerate(findings):
         key = -1 - number if finding.part_of is None else finding.part_of
-        known = spans.get(key)
-        if known is not None:
-            start, end = min(known.span.start, finding.span.start), max(known.span.end, finding.span.end)
-            finding = replace(known, span=Span(start, end))
-        spans[key] = finding
-    return list(spans.values())
+        first, start, end = spans.get(key, (finding, finding.span.start, finding.span.end))
+        spans[key] = first, min(start, finding.span.start), max(end, finding.span.end)
+    return [replace(first, span=Span(start, end)) for first, start, end in spans.values()]
 
 
 def _still(settled: Sequence[int], near: int) -> int:

@@ -11,15 +11,18 @@ is held in raw characters, and nothing else but a character whose meaning is sti
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from proxy.detectors.decoders.transducer import Decoded, Transducer
-from proxy.types import Finding, Scanner, in_full
+from proxy.detectors.decoders.transducer import Decoded, OneForOne, Transducer
+from proxy.types import QUIET, Finding, Scan, Scanner, in_full
 
 _MAPPED = 8192
 """Decoded characters whose places are kept at most: more than a guard ever holds undecided."""
 _TRIM = 256
+_SURROGATE = re.compile("[\ud800-\udfff]")
+"""Half a character: no text."""
 _PENDING = 12
 """Raw characters that are held at most because what they stand for is not complete."""
 
@@ -85,24 +88,15 @@ class Stream:
 
     def feed(self, segment: str, offset: int) -> tuple[list[int], list[Found]]:
         """Read ``segment``, which begins at raw ``offset``: (hold after each character, findings)."""
-        push = self.transducer.push
-        counts: list[int] = []
-        pending: list[int | None] = []
-        text: list[str] = []
-        for at, character in enumerate(segment, offset):
-            out = push(character, at)
-            if out is None:
-                self.closed = True
-                break
-            if out:
-                self._note(out, at, text)
-            counts.append(len(text))
-            pending.append(self.transducer.pending)
-        floors, found = self._scan("".join(text))
+        before = self._count
+        idle = self._floor == before and not self._grown
+        text, counts, pending = self._push(segment, offset)
+        scans = [scanner.feed(text) for scanner in self._scanners] if text else []
+        if idle and not self.closed and all(scan is QUIET for scan in scans):
+            return self._passed(offset, pending), []
+        floors, found = self._floors(scans, text)
         holds = [
-            self._held(
-                floors[count - 1] if count else self._floor, self._count - len(text) + count, start, at
-            )
+            self._held(floors[count - 1] if count else self._floor, before + count, start, at)
             for at, (count, start) in enumerate(zip(counts, pending, strict=True), offset)
         ]
         if floors:
@@ -117,11 +111,59 @@ class Stream:
         self._trim()
         return limits, found
 
+    def _push(self, segment: str, offset: int) -> tuple[str, Sequence[int], list[int | None]]:
+        """Decode: the text, and for each character read how much of it there was, and what was pending."""
+        transducer = self.transducer
+        if isinstance(transducer, OneForOne):
+            return self._replace(transducer, segment, offset)
+        counts: list[int] = []
+        pending: list[int | None] = []
+        text: list[str] = []
+        push = transducer.push
+        for at, character in enumerate(segment, offset):
+            out = push(character, at)
+            if out is None:
+                self.closed = True
+                break
+            if out:
+                self._note(out, at, text)
+            counts.append(len(text))
+            pending.append(transducer.pending)
+        return "".join(text), counts, pending
+
+    def _replace(
+        self, transducer: OneForOne, segment: str, offset: int
+    ) -> tuple[str, Sequence[int], list[int | None]]:
+        """The same where each character stands for one, all at once."""
+        size, table = len(segment), transducer.table
+        last = self._escapes[-1] if self._escapes else -1
+        self._escapes += [
+            last := number if ord(character) in table else last
+            for number, character in enumerate(segment, self._count)
+        ]
+        self._starts += range(offset, offset + size)
+        self._done += range(offset, offset + size)
+        self._count += size
+        return _SURROGATE.sub("\ufffd", segment.translate(table)), range(1, size + 1), [None] * size
+
+    def _passed(self, offset: int, pending: Sequence[int | None]) -> list[int]:
+        """Nothing was found, nothing is held but what is pending: the hold after each character."""
+        self._floor = self._count
+        self._trim()
+        holds = [
+            at + 1 if start is None or at - start >= _PENDING else start
+            for at, start in enumerate(pending, offset)
+        ]
+        self.hold = None if holds[-1] == offset + len(holds) else holds[-1]
+        return holds
+
     def finish(self, at: int) -> list[Found]:
         """The run has ended before raw offset ``at``: what is pending, and what only the end decides."""
         text: list[str] = []
         self._note(self.transducer.finish(), at, text)
-        _, found = self._scan("".join(text))
+        decoded = "".join(text)
+        scans = [scanner.feed(decoded) for scanner in self._scanners] if decoded else []
+        _, found = self._floors(scans, decoded)
         for number, scanner in enumerate(self._scanners):
             for finding in scanner.finish():
                 self._carry(number, finding, found, at)
@@ -136,13 +178,13 @@ class Stream:
             self._count += 1
             text.append("\ufffd" if "\ud800" <= character <= "\udfff" else character)
 
-    def _scan(self, text: str) -> tuple[list[int], list[Found]]:
-        """Feed the decoded text: for each character the least settled offset, and the findings."""
+    def _floors(self, scans: Sequence[Scan], text: str) -> tuple[list[int], list[Found]]:
+        """Of the decoded text that was scanned: for each character the least settled offset; the findings."""
         found: list[Found] = []
         if not text:
             return [], found
         first = self._count - len(text)
-        scans = [in_full(scanner.feed(text), first, len(text)) for scanner in self._scanners]
+        scans = [in_full(scan, first, len(text)) for scan in scans]
         for number, scan in enumerate(scans):
             for finding in scan.findings:
                 self._carry(number, finding, found, None)

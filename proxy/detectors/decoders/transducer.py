@@ -12,7 +12,7 @@ characters pushed and on nothing else, and its memory does not grow with the run
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -119,3 +119,23 @@ class Endless:
 
     def expired(self, tail: str, read: int, holding: bool) -> bool:
         return False
+
+
+class OneForOne:
+    """Mixed into the transducers under which each character stands for one, so that many are read at once.
+
+    ``table``: a character's code to what it stands for; one that is not in it stands for itself.
+    """
+
+    __slots__ = ("table",)
+    pending = None
+
+    def __init__(self, table: Mapping[int, str]) -> None:
+        self.table = table
+
+    def push(self, character: str, offset: int) -> tuple[Decoded, ...]:
+        stands = self.table.get(ord(character))
+        return ((character, offset, False),) if stands is None else ((stands, offset, True),)
+
+    def finish(self) -> tuple[Decoded, ...]:
+        return ()

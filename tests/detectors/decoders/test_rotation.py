@@ -43,7 +43,7 @@ def test_there_are_26_other_alphabets() -> None:
 
 def test_a_reading_ends_where_it_no_longer_reads_like_english() -> None:
     """A few look-out points without English close it, unless something is held."""
-    reader = MappedText({letter: letter for letter in "abc"})
+    reader = MappedText({ord(letter): letter for letter in "abc"})
     assert not any(reader.expired("the duty manager opens", 0, False) for _ in range(20))
     assert not any(reader.expired("xq zvk jjw qxz vkq", 0, True) for _ in range(20))
     assert any(reader.expired("xq zvk jjw qxz vkq", 0, False) for _ in range(20))

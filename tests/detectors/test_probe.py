@@ -1,0 +1,70 @@
+"""Quick tests of a few seeds: never no where a scanner would find or hold something."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from proxy.detectors.memorised import MemorisedDetector
+from proxy.types import in_full
+from tests.detectors.test_memorised import view
+from tests.memory_index import MemoryIndex
+
+SECRET = "The night shift keeps the spare key of the cold store under the third green box on the left."
+OTHER = "Nobody told the gardener that the pond had been drained, so he came with his boots on as always."
+INDEX = MemoryIndex({"admin": [SECRET], "public": [OTHER]})
+
+
+def test_words_begin_as_a_text_does() -> None:
+    """The first seed of the words is asked for, however short they are; too few letters begin nothing."""
+    begins = MemorisedDetector(INDEX).begins(view()).begins
+    words = SECRET.split()
+    assert begins(words[:8])
+    assert begins(words[3:])
+    assert begins(list("nightshiftkee"))
+    assert begins(["---", "the", "night", "shift"])
+    assert not begins(words[:2])
+    assert not begins(words[7::-1])
+    assert not begins(OTHER.split()), "it is cleared"
+    assert not begins([])
+
+
+@pytest.mark.parametrize("budget", [0, 11, 12, 16])
+@settings(deadline=None, max_examples=150)
+@given(st.integers(0, 1 << 30))
+def test_what_is_not_known_neither_finds_nor_holds(budget: int, seed: int) -> None:
+    """Texts put together of bits of a secret: where the probe says no, a scanner lets all of it pass."""
+    dice = random.Random(seed)
+    parts = []
+    for _ in range(dice.randrange(1, 6)):
+        source = dice.choice((SECRET, OTHER, "x, "))
+        start = dice.randrange(len(source))
+        parts.append(source[start : start + dice.randrange(1, 24)])
+    text = "".join(parts)
+    detector = MemorisedDetector(INDEX)
+    sight = view(budget=budget)
+    if not detector.begins(sight).knows(text):
+        scan = in_full(detector.scanner(sight).feed(text), 0, len(text))
+        assert not scan.findings
+        assert list(scan.settled) == list(range(1, len(text) + 1))
+
+
+def test_ordinary_text_is_not_known() -> None:
+    """Nor is a lone seed, which the leak budget lets go; a longer piece is, wherever it stands."""
+    probe = MemorisedDetector(INDEX).begins(view())
+    assert not probe.knows(OTHER)
+    assert not probe.knows("The night shiffled away, and there was no one left to see it.")
+    for start in range(0, 60, 7):
+        assert probe.knows(OTHER[:start] + SECRET[start : start + 30] + OTHER[start:])
+    assert MemorisedDetector(INDEX).begins(view(budget=4)).knows(OTHER), "a small budget holds a lone seed"
+
+
+def test_a_text_goes_on_while_all_of_it_is_known() -> None:
+    """One word of another text ends it; a text without a seed goes nowhere."""
+    goes_on = MemorisedDetector(INDEX).begins(view()).goes_on
+    assert goes_on(SECRET[10:50])
+    assert not goes_on(SECRET[10:40] + " pond")
+    assert not goes_on("the spare")
