@@ -113,8 +113,10 @@ def table(
     work = recall.Recall(house, others, words)
     cells = []
     for row in rows(han=language.han):
-        print(f"{language.name}: {row.name}", file=sys.stderr, flush=True)  # it takes a while
-        cells += [work.cell(row, size, passages[size]) for size in recall.SIZES]
+        fresh = [work.cell(row, size, passages[size]) for size in recall.SIZES]
+        for cell in fresh:  # it takes a while
+            print(language.name, *cell.line(), file=sys.stderr, flush=True)
+        cells += fresh
     for other in others:
         report.note(f"  {other.short}: {other.about}; {other.most} passages a cell")
     count = len(passages[recall.SIZES[0]])
@@ -147,16 +149,20 @@ def _percent(counts: dict[int, int], of: int) -> dict[int, float]:
     return {threshold: round(100 * count / of, 2) for threshold, count in counts.items()}
 
 
-def run(report: Report, data: Path, folder: Path, count: int) -> str:
-    """Everything; the drawing."""
+def run(report: Report, data: Path, folder: Path, count: int, only: str | None) -> str:
+    """Everything; the drawing. ``only``: the table of one language and nothing else."""
     results: list[Judged] = []
     found: dict[str, Kept] = {}
     for language in languages(data, report.quick):
+        if only not in (None, language.name):
+            continue
         house = alarms.house(folder / language.name, language.items, language.halves[0])
         words = Words(language.halves[1], han=language.han)
         passages = drawn(report, language, house, count)
         others = baselines([material.joined(item) for item in language.protected], count)
         table(report, language, house, passages, others, words)
+        if only:
+            return ""
         ordinary = random.Random(9).sample(list(language.halves[1]), min(count, len(language.halves[1])))
         curves.show_baselines(report, language.name, others, ordinary, language.per)
         found[language.name] = kept(Sweep(house, language.items, "admin"), passages, words)
@@ -189,18 +195,25 @@ class Tee:
 def main() -> int:
     options = parser(__doc__)
     options.add_argument("--passages", type=int, help="passages a cell (300; with --quick 20)")
+    options.add_argument(
+        "--only", choices=("English", "Chinese"), help="the table of one language, without the false alarms"
+    )
     given = options.parse_args()
     count = given.passages or (20 if given.quick else 300)
     tee: Any = Tee(sys.stdout)
     with redirect_stdout(tee), tempfile.TemporaryDirectory(prefix="sluicegate-benchmark-") as folder:
         extra = {"passages": given.passages} if given.passages else {}
-        report = Report("detection", given.quick, not given.no_save, extra)
-        picture = run(report, given.data, Path(folder), count)
+        name = f"detection.{given.only.lower()}" if given.only else "detection"
+        if given.only:
+            extra["only"] = given.only
+        report = Report(name, given.quick, not given.no_save, extra)
+        picture = run(report, given.data, Path(folder), count, given.only)
         status = report.write()
     if report.save:
-        stem = "detection.quick" if given.quick else "detection"
+        stem = f"{name}.quick" if given.quick else name
         (RESULTS / f"{stem}.txt").write_text(tee.text, "utf-8")
-        (RESULTS / f"{stem}.svg").write_text(picture, "utf-8")
+        if picture:
+            (RESULTS / f"{stem}.svg").write_text(picture, "utf-8")
     return status
 
 
