@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import replace
 from itertools import accumulate
+from threading import Lock
 
 from proxy.index.payload import Structures
 from proxy.index.values import Node, ValueTrie
@@ -75,6 +76,7 @@ class JoinedValues:
         self.entities: Sequence[str] = tuple(dict.fromkeys(name for trie in tries for name in trie.entities))
         self._numbers: dict[tuple[int, ...], int] = {}
         self._groups: list[tuple[int, ...]] = []
+        self._numbering = Lock()
         self._roots: tuple[Node, ...] = ()
         self._top = self._joined()
 
@@ -98,10 +100,11 @@ class JoinedValues:
         """The number of what several parts know; given when it is first met."""
         if len(group) == 1:
             return group[0]
-        number = self._numbers.get(group)
-        if number is None:
-            number = self._numbers[group] = len(self) + len(self._groups)
-            self._groups.append(group)
+        with self._numbering:  # a long echo is read in a thread, beside the answers
+            number = self._numbers.get(group)
+            if number is None:
+                number = self._numbers[group] = len(self) + len(self._groups)
+                self._groups.append(group)
         return number
 
     def freed(self, names: frozenset[int]) -> JoinedValues:
