@@ -74,8 +74,7 @@ class ChatStream:
         self._keys: Set[str] = frozenset()  # members of chunks that have nothing but an envelope and choices
         self._seen: list[Any] = []  # the envelope's fields as the upstream last wrote them
         self._envelope: dict[str, Any] = fields.envelope({}, _OBJECT, ids, model, [])
-        self._repeats = Repeats()
-        self._repeated = 0  # the choice that those chunks belong to
+        self._repeats: dict[int, Repeats] = {}  # the chunks of each choice
         self._unread = ""  # the data of the chunk that is read next
 
     @property
@@ -86,16 +85,17 @@ class ChatStream:
         return self._read_text(chunk) or self._read_any(chunk)
 
     def read_again(self, data: str) -> Reading | None:
-        text = self._repeats.text(data)
-        if text is None:
-            self._unread = data
-            return None
-        choice = self._choices[self._repeated]
-        if choice.over or choice.read_out or choice.calls is not None:
-            return None
-        choice.told += len(text)
-        choice.live["content"] = None
-        return Reading((Delta(self._repeated, "content", text),))
+        for index, repeats in self._repeats.items():
+            text = repeats.text(data)
+            if text is not None:
+                choice = self._choices[index]
+                if choice.over or choice.read_out or choice.calls is not None:
+                    break
+                choice.told += len(text)
+                choice.live["content"] = None
+                return Reading((Delta(index, "content", text),))
+        self._unread = data
+        return None
 
     def _read_text(self, chunk: object) -> Reading | None:
         """A chunk of the commonest form: more content of a choice, and nothing else. None for others."""
@@ -116,8 +116,9 @@ class ChatStream:
             return None
         if member.get("finish_reason") is not None or member.get("logprobs") is not None:
             return None
-        self._repeats.learn(self._unread, chunk, text)
-        self._repeated = index
+        if index not in self._repeats:
+            self._repeats[index] = Repeats()
+        self._repeats[index].learn(self._unread, chunk, text)
         choice.told += len(text)
         choice.live["content"] = None
         return Reading((Delta(index, "content", text),))
@@ -129,7 +130,7 @@ class ChatStream:
         if seen != self._seen:
             self._envelope = fields.envelope(answer, _OBJECT, self._ids, self._model, dropped)
             self._seen = seen
-            self._repeats.forget()
+            self._repeats.clear()
             quiet = "choices" in answer and _QUIET.issuperset(answer)
             self._keys = frozenset(answer) if quiet else frozenset()
         deltas: list[Delta] = []

@@ -22,7 +22,7 @@ _PROBE = "\u241f"
 
 
 class Repeats:
-    """The form of one stream's chunks."""
+    """The form of the chunks of one choice."""
 
     __slots__ = ("_after", "_before", "_least", "_misses")
 
@@ -46,17 +46,13 @@ class Repeats:
         self._misses = 0
         return text
 
-    def forget(self) -> None:
-        """Other chunks have come that are like no earlier one."""
-        self._least = 0
-
     def learn(self, data: str, chunk: Any, text: str) -> None:
         """Keep the form of ``data``, which was read as ``chunk`` and had ``text`` at
         ``choices[0].delta.content`` and nothing else."""
+        self._least = 0
         if self._misses >= _MISSES:
             return
         self._misses += 1
-        self._least = 0
         written = orjson.dumps(text).decode()
         before, found, after = data.partition(written)
         if not found or written in after:

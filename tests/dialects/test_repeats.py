@@ -54,14 +54,14 @@ def written(value: object, style: int) -> str:
 
 
 @given(
-    st.lists(st.tuples(TEXTS, st.sampled_from([0, 0, 0, 1]), ENDS, MORE), max_size=25),
+    st.lists(st.tuples(TEXTS, st.sampled_from([0, 0, 0, 1, 2]), ENDS, MORE), max_size=40),
     st.integers(0, 2),
 )
 def test_a_stream_reads_the_same(
     chunks: list[tuple[str, int, dict[str, Any], dict[str, Any]]], style: int
 ) -> None:
     """Whatever comes, in whatever order, each chunk is read as it is without the short way."""
-    quick, slow = stream(2), stream(2)
+    quick, slow = stream(3), stream(3)
     for text, index, end, more in chunks:
         try:
             data = written(chunk(text, index, end, **more), style)
@@ -77,6 +77,16 @@ def test_a_stream_reads_the_same(
         )
         assert mine.rest == theirs.rest
         assert quick.write(mine, {}) == slow.write(theirs, {})
+
+
+def test_choices_that_take_turns() -> None:
+    """Each text is told of its own choice, however often they take turns."""
+    answer = stream(3)
+    for turn in range(60):
+        index = turn * 7 % 3
+        data = written(chunk(f"piece {turn}", index), 0)
+        reading = answer.read_again(data) or answer.read(orjson.loads(data))
+        assert [(delta.choice, delta.text) for delta in reading.deltas] == [(index, f"piece {turn}")]
 
 
 def test_the_second_chunk_of_a_form_is_not_parsed() -> None:

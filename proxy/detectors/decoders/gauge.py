@@ -96,10 +96,17 @@ class _Stand(dict[int, str]):
 class _Pairs(dict[int, int]):
     """A pair, its second character's code 16 bits above its first's, to its weight."""
 
+    def __init__(self, stand: _Stand) -> None:
+        super().__init__()
+        self._stand = stand
+
     def __missing__(self, pair: int) -> int:
+        first, second = self._stand[pair & 0xFFFF], self._stand[pair >> 16]
+        same = ord(first) | ord(second) << 16
+        weight = _weight(first, second) if same == pair else self[same]
         if len(self) >= _CACHE_LIMIT:
             self.clear()
-        self[pair] = weight = _weight(chr(pair & 0xFFFF), chr(pair >> 16))
+        self[pair] = weight
         return weight
 
 
@@ -107,22 +114,24 @@ class Gauge:
     """Weighs blocks of text, and remembers the weights it has worked out. Shared by all answers.
 
     ``threes`` holds the weight of the two pairs of three characters of ASCII, as far as they have been met:
-    who weighs many blocks asks it directly, for nothing is quicker than a plain dictionary. Other
-    scripts have too many characters, so that these are put in a few hundred heaps first.
+    who weighs many blocks asks it directly, for nothing is quicker than a plain dictionary. Other scripts
+    have too many threes, so that these are asked for pair by pair.
     """
 
     __slots__ = ("_pairs", "_stand", "threes")
 
     def __init__(self) -> None:
         self.threes: dict[str, int] = {}
-        self._pairs = _Pairs()
         self._stand = _Stand()
+        self._pairs = _Pairs(self._stand)
 
     def block(self, text: str) -> int:
         """The packed sum of the eight pairs of nine characters; their threes are known from then on."""
         if text.isascii():
             return sum(map(self._three, _THREES(text)))
-        codes = text.translate(self._stand).encode("utf-16-le")
+        codes = text.encode("utf-16-le", "surrogatepass")
+        if len(codes) > 2 * len(text):
+            codes = text.translate(self._stand).encode("utf-16-le")
         return sum(map(self._pairs.__getitem__, _PAIRS(codes[:16] + codes[2:])))
 
     def _three(self, text: str) -> int:
