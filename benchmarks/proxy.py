@@ -34,8 +34,10 @@ from benchmarks.report import Report, parser
 CLIENTS = (1, 32, 128)
 
 
-async def measure(found: Sequence[Server], report: Report, texts: int, quick: bool) -> None:
-    rounds, seconds = (1, 4.0) if quick else (5, 10.0)
+async def measure(
+    found: Sequence[Server], report: Report, texts: int, quick: bool, rounds: int
+) -> None:
+    seconds = 4.0 if quick else 10.0
     streams: dict[tuple[str, int], list[Load]] = {}
     plain: dict[tuple[str, int], list[Load]] = {}
     for _ in range(rounds):
@@ -155,10 +157,14 @@ def main() -> int:
     options_of.add_argument(
         "--soak", type=float, default=0.0, metavar="SECONDS", help="128 streams for so long"
     )
+    options_of.add_argument("--rounds", type=int, help="rounds of all loads (5; with --quick 1)")
     options = options_of.parse_args()
     extra: dict[str, Any] = {"soak": f"{options.soak:.0f}"} if options.soak else {}
     if options.litellm:
         extra["litellm"] = "LITELLM"
+    rounds = options.rounds or (1 if options.quick else 5)
+    if options.rounds:
+        extra["rounds"] = rounds
     report = Report("proxy", options.quick, not options.no_save, extra)
     cores = sorted(os.sched_getaffinity(0))
     chance = random.Random(19)
@@ -169,7 +175,7 @@ def main() -> int:
         found = servers(opened, folder, options.data, texts, options.litellm, cores)
         if len(cores) > 1:
             os.sched_setaffinity(0, set(cores[1:]))
-        asyncio.run(measure(found, report, len(texts), options.quick))
+        asyncio.run(measure(found, report, len(texts), options.quick, rounds))
         if options.soak:
             ours = next(server for server in found if server.name == "ours")
             asyncio.run(soak(ours, report, len(texts), options.soak))

@@ -55,16 +55,13 @@ def expected(text: str, look: int) -> tuple[bool, bool, bool, bool, bool]:
 def test_gates_are_open_where_the_points_say_so() -> None:
     """Past the first blocks, which have plain text before them, the sums are those of the pairs."""
     for text in _TEXTS:
-        found = {look: (names, *rest) for look, names, *rest in told(text, [len(text)])}
+        found = {each[0]: each for each in told(text, [len(text)])}
         for look in range(4 * STRIDE, len(text) + 1, STRIDE):
-            strange, scrambled, marked, backwards, reordered = expected(text, look)
-            names, *others = found.get(look, (frozenset(), False, False, False))
-            assert ("base64" in names, "rotation" in names, "percent" in names) == (
-                strange,
-                scrambled,
-                marked,
-            )
-            assert others[:2] == [backwards, reordered]
+            strange, scrambled, marked, *reversed_ = expected(text, look)
+            _, names, backwards, reordered, _ = found.get(look, (look, frozenset[str](), False, False, False))
+            asked = [name in names for name in ("base64", "rotation", "percent")]
+            assert asked == [strange, scrambled, marked]
+            assert [backwards, reordered] == reversed_
 
 
 @settings(deadline=None, max_examples=60)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from proxy.detectors.decoders.percent import PercentText
 from proxy.detectors.decoders.spans import Spans
 from proxy.detectors.decoders.stream import Found, Stream
-from proxy.detectors.decoders.transducer import Decoded
+from proxy.detectors.decoders.transducer import Decoded, OneForOne
 from proxy.types import Finding, Provenance, Span
-from tests.detectors.reference import Exact, view
+from tests.detectors.reference import Exact, cut, view
 
 SECRET = "the duty manager opens the vault at six and never alone"
 
@@ -37,6 +40,23 @@ class Pairs:
 
 def stream() -> Stream:
     return Stream(Pairs(), [Exact((SECRET,)).scanner(view())], run=2, reach=28)
+
+
+class OneByOne:
+    """A transducer that hides that each character stands for one."""
+
+    pending = None
+
+    def __init__(self, inner: OneForOne) -> None:
+        self.push, self.finish = inner.push, inner.finish
+
+    def expired(self, tail: str, read: int, holding: bool) -> bool:
+        return False
+
+
+class Turned(OneForOne):
+    def expired(self, tail: str, read: int, holding: bool) -> bool:
+        return False
 
 
 def raw(text: str) -> str:
@@ -81,6 +101,26 @@ def test_plain_passages_are_not_reported_but_what_grows_into_them_is() -> None:
     one = Stream(PercentText(), [Exact((SECRET,)).scanner(view())], run=2, reach=28)
     found = one.feed(SECRET.replace(" ", "%20", 1), 0)[1]
     assert found[-1].end == len(SECRET) + 2
+
+
+@settings(deadline=None)
+@given(st.integers(0, 60), st.lists(st.integers(1, 30), min_size=1, max_size=5), st.text(max_size=20))
+def test_what_is_read_all_at_once_is_what_is_read_one_by_one(
+    start: int, sizes: list[int], after: str
+) -> None:
+    """Where each character stands for one: the same holds, findings and ends, quiet or not."""
+    text = f"some words, {SECRET[start:]} \ud800 {after}".translate({ord("e"): "x", ord("t"): "\u00df"})
+    table = {ord("x"): "e", ord("\u00df"): "t"}
+    one, other = (
+        Stream(reader, [Exact((SECRET,)).scanner(view())], 2, 28)
+        for reader in (Turned(table), OneByOne(Turned(table)))
+    )
+    at = 0
+    for piece in cut(text, sizes):
+        assert one.feed(piece, at) == other.feed(piece, at)
+        assert one.hold == other.hold
+        at += len(piece)
+    assert one.finish(at) == other.finish(at)
 
 
 def _found(start: int, end: int, part: int | None = 1, run: int = 2) -> Found:
