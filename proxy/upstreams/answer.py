@@ -7,7 +7,7 @@ raises ``UpstreamError`` in our own words.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import aiohttp
@@ -129,29 +129,28 @@ class _Begun:
         return first
 
 
-class _Watch:
-    """Closes an answer that keeps its reader waiting too long.
+class _Alarm:
+    """Rings when a wait has lasted too long.
 
-    One timer serves all waits and moves on only when it rings: a timer for each piece would cost more
+    One timer serves all waits and moves on only when it is due: a timer for each piece would cost more
     than reading the piece does.
     """
 
-    def __init__(self, response: aiohttp.ClientResponse) -> None:
-        self._response = response
+    def __init__(self, ring: Callable[[], None]) -> None:
+        self._ring = ring
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
         self._deadline: float | None = None
-        self.rang = False
 
     def begin(self, seconds: float) -> None:
         self._deadline = self._loop.time() + seconds
         if self._timer is not None and self._timer.when() > self._deadline:
             self.stop()
         if self._timer is None:
-            self._timer = self._loop.call_at(self._deadline, self._ring)
+            self._timer = self._loop.call_at(self._deadline, self._due)
 
     def pause(self) -> None:
-        """The piece has come; the time that its reader takes does not count."""
+        """The wait is over; the time until the next one does not count."""
         self._deadline = None
 
     def stop(self) -> None:
@@ -159,13 +158,26 @@ class _Watch:
             self._timer.cancel()
             self._timer = None
 
-    def _ring(self) -> None:
+    def _due(self) -> None:
         self._timer = None
         if self._deadline is None:
             return
         if self._loop.time() < self._deadline:
-            self._timer = self._loop.call_at(self._deadline, self._ring)
+            self._timer = self._loop.call_at(self._deadline, self._due)
             return
+        self._ring()
+
+
+class _Watch:
+    """Closes an answer that keeps its reader waiting too long."""
+
+    def __init__(self, response: aiohttp.ClientResponse) -> None:
+        self._response = response
+        self._alarm = _Alarm(self._ring)
+        self.begin, self.pause, self.stop = self._alarm.begin, self._alarm.pause, self._alarm.stop
+        self.rang = False
+
+    def _ring(self) -> None:
         self.rang = True
         self._response.close()  # wakes the reader with an error
 
@@ -173,14 +185,13 @@ class _Watch:
 class _Lull:
     """Interrupts a read in which nothing has come for a while, once after each piece.
 
-    As ``asyncio.timeout`` does, by cancelling the task that reads; but as for :class:`_Watch` one timer
-    serves many reads. What the connection has got by then stays in its buffer.
+    As ``asyncio.timeout`` does, by cancelling the task that reads. What the connection has got by then stays
+    in its buffer.
     """
 
     def __init__(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._timer: asyncio.TimerHandle | None = None
-        self._deadline = 0.0
+        self._alarm = _Alarm(self._ring)
+        self.stop = self._alarm.stop
         self._reader: asyncio.Task[object] | None = None
         self._cancelling = 0
         self._rang = self._told = False
@@ -192,13 +203,12 @@ class _Lull:
         self._reader = asyncio.current_task()
         assert self._reader is not None
         self._cancelling = self._reader.cancelling()
-        self._deadline = self._loop.time() + seconds
-        if self._timer is None:
-            self._timer = self._loop.call_at(self._deadline, self._ring)
+        self._alarm.begin(seconds)
 
     def over(self) -> bool:
         """Whether it was this that cancelled the read, and nothing else did."""
         reader, self._reader = self._reader, None
+        self._alarm.pause()
         if not self._rang or reader is None:
             return False
         self._rang, self._told = False, True
@@ -208,21 +218,12 @@ class _Lull:
         """A piece has come."""
         self._reader = None
         self._told = False
-
-    def stop(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._alarm.pause()
 
     def _ring(self) -> None:
-        self._timer = None
-        if self._reader is None:
-            return
-        if self._loop.time() < self._deadline:
-            self._timer = self._loop.call_at(self._deadline, self._ring)
-            return
-        self._rang = True
-        self._reader.cancel()
+        if self._reader is not None:
+            self._rang = True
+            self._reader.cancel()
 
 
 def failed(failure: Exception) -> UpstreamError:

@@ -80,10 +80,10 @@ def test_a_stream_reads_the_same(
 
 
 def test_choices_that_take_turns() -> None:
-    """Each text is told of its own choice, however often they take turns."""
+    """Each text is told of its own choice, however often they take turns and for however long."""
     answer = stream(3)
-    for turn in range(60):
-        index = turn * 7 % 3
+    turns = [turn // 3 % 3 for turn in range(60)] + [turn * 7 % 3 for turn in range(30)]
+    for turn, index in enumerate(turns):
         data = written(chunk(f"piece {turn}", index), 0)
         reading = answer.read_again(data) or answer.read(orjson.loads(data))
         assert [(delta.choice, delta.text) for delta in reading.deltas] == [(index, f"piece {turn}")]
