@@ -34,9 +34,7 @@ from benchmarks.report import Report, parser
 CLIENTS = (1, 32, 128)
 
 
-async def measure(
-    found: Sequence[Server], report: Report, texts: int, quick: bool, rounds: int
-) -> None:
+async def measure(found: Sequence[Server], report: Report, texts: int, quick: bool, rounds: int) -> None:
     seconds = 4.0 if quick else 10.0
     streams: dict[tuple[str, int], list[Load]] = {}
     plain: dict[tuple[str, int], list[Load]] = {}

@@ -325,9 +325,7 @@ class TextIndex(Protocol):
         """Where a seed stands, given its composed gram; empty where it was not among those sampled."""
         ...
 
-    def words(
-        self, audience: str, position: int, before: int, after: int
-    ) -> tuple[list[int], list[int]]:
+    def words(self, audience: str, position: int, before: int, after: int) -> tuple[list[int], list[int]]:
         """The words of the document that a position lies in, from ``before`` units before it to ``after``
         units after it: their keyed hashes, and where they end, relative to the position."""
         ...

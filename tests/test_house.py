@@ -241,9 +241,7 @@ def test_only_the_relay_drives_guards_and_streams() -> None:
         "server/firewall.py",
         "cli/scan.py",
     }
-    assert {inside(path) for path in SOURCES if "relay_stream" in set(calls(path))} == {
-        "server/answering.py"
-    }
+    assert {inside(path) for path in SOURCES if "relay_stream" in set(calls(path))} == {"server/answering.py"}
 
 
 def test_no_error_is_passed_over() -> None:

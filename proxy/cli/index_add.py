@@ -84,4 +84,3 @@ def run(options: argparse.Namespace, environment: Mapping[str, str]) -> int:
         f"version {manifest.version}; servers take it up within seconds"
     )
     return 0
-

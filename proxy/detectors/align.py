@@ -48,9 +48,7 @@ def align(stream: Sequence[int], document: Sequence[int], covered: int) -> Align
     return Alignment(end, sum(matched[:end]) / end if end else 0.0)
 
 
-def aligned_end(
-    key: GramKey, recent: Recent, near: NearMatch, chain: Chain, units: int
-) -> tuple[int, float]:
+def aligned_end(key: GramKey, recent: Recent, near: NearMatch, chain: Chain, units: int) -> tuple[int, float]:
     """The raw end of the last word that belongs to a span, and the share of its words that match.
 
     ``units``: those of the stream that have been followed. An end of 0: nothing after what the chain covers.

@@ -71,9 +71,7 @@ class Recent:
         self.position += len(piece)
         data = self._rest + encoded
         digest, secret, step = xxh3_64_intdigest, self._secret, self._step
-        seeds = [
-            digest(data[i : i + SEED_BYTES], secret) for i in range(0, len(data) - SEED_BYTES + 1, step)
-        ]
+        seeds = [digest(data[i : i + SEED_BYTES], secret) for i in range(0, len(data) - SEED_BYTES + 1, step)]
         # A seed ends after a multiple of the stride because one does that begins with the stream.
         self._rest = data[step * len(seeds) :] if seeds else data
         if self._aside_size > self._most:

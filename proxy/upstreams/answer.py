@@ -139,15 +139,16 @@ class _Alarm:
     def __init__(self, ring: Callable[[], None]) -> None:
         self._ring = ring
         self._loop = asyncio.get_running_loop()
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: asyncio.Handle | None = None
+        self._due_at = 0.0
         self._deadline: float | None = None
 
     def begin(self, seconds: float) -> None:
-        self._deadline = self._loop.time() + seconds
-        if self._timer is not None and self._timer.when() > self._deadline:
+        self._deadline = deadline = self._loop.time() + seconds
+        if self._timer is not None and self._due_at > deadline:
             self.stop()
         if self._timer is None:
-            self._timer = self._loop.call_at(self._deadline, self._due)
+            self._set(deadline)
 
     def pause(self) -> None:
         """The wait is over; the time until the next one does not count."""
@@ -158,12 +159,17 @@ class _Alarm:
             self._timer.cancel()
             self._timer = None
 
+    def _set(self, deadline: float) -> None:
+        # The time is kept here: for what is due at once uvloop gives a handle that does not know its own.
+        self._due_at = deadline
+        self._timer = self._loop.call_at(deadline, self._due)
+
     def _due(self) -> None:
         self._timer = None
         if self._deadline is None:
             return
         if self._loop.time() < self._deadline:
-            self._timer = self._loop.call_at(self._deadline, self._due)
+            self._set(self._deadline)
             return
         self._ring()
 

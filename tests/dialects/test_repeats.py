@@ -16,7 +16,7 @@ from tests.dialects.chunks import stream
 TEXTS = st.one_of(
     st.text(max_size=12),
     st.sampled_from(
-        ['"', '\\', '\\"', '","x":"', 'a"},"b":{"c":"', "\n", "content", "index", "m", "chatcmpl-1", "\ud83d"]
+        ['"', "\\", '\\"', '","x":"', 'a"},"b":{"c":"', "\n", "content", "index", "m", "chatcmpl-1", "\ud83d"]
     ),
 )
 ENDS = st.sampled_from(

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 import pytest
+import uvloop
 
 from proxy.errors import UpstreamError
 from proxy.upstreams.scripted import CUT, STALL, Raw, Step
@@ -154,3 +157,24 @@ async def test_a_pause_that_comes_with_a_cancellation() -> None:
         with pytest.raises(asyncio.CancelledError):
             await asyncio.wait_for(reading, 5)
         assert reading.cancelled()
+
+
+@pytest.mark.parametrize("run", [asyncio.run, uvloop.run], ids=["asyncio", "uvloop"])
+def test_pauses_that_are_due_at_once(run: Callable[[Coroutine[Any, Any, None]], None]) -> None:
+    """However short a wait, and however near its end a piece comes, the answer is read whole.
+
+    On the loop that the server runs on too: its timers differ.
+    """
+    numbers = [b"%04d" % number for number in range(300)]
+
+    async def read() -> None:
+        async with both() as (up, client):
+            up.script(
+                Raw([step for number, text in enumerate(numbers) for step in (text, number % 7 / 2000)])
+            )
+            async with client.open(CHAT, BODY, stream=True) as answer:
+                pieces = [data async for data in answer.stream(pause=0.0004)]
+        assert b"".join(pieces) == b"".join(numbers)
+        assert b"" in pieces
+
+    run(read())
