@@ -30,9 +30,8 @@ from benchmarks import material
 from benchmarks.material import Answer, Units
 from benchmarks.report import Report, parser
 from proxy.server.firewall import Firewall
-from proxy.server.gather import Gather
 from proxy.server.settings import GATHER
-from proxy.types import Delta, Document, Verdict
+from proxy.types import Document, Verdict
 
 ROLE = "public"
 _PIECE = 1000
@@ -40,6 +39,8 @@ _PIECE = 1000
 
 _TICK = 20
 """Milliseconds between two pieces of a stream."""
+_BEAT = math.ceil(1000 * GATHER / _TICK)
+"""Pieces from one read of the relay to the next."""
 
 _TOUCHED = (
     "index",
@@ -147,12 +148,14 @@ def _stream(house: Firewall, answer: Answer, dice: random.Random, result: Alarms
     """Pieces of 2 to 7 characters: how far behind the stream the caller is."""
     guard = material.guard(house, ROLE, (answer.prompt,))
     text, waiting, now, read, ever = answer.text, deque[tuple[int, int]](), 0, 0, False
-    gather = Gather(GATHER)
+    ready, beat = "", 0
     for piece in _pieces(text, dice):
         now += 1
         read += len(piece)
-        for ready in gather.add([Delta(0, "content", piece)], (), now * _TICK / 1000):
-            guard.feed(ready.text)
+        ready += piece
+        if now >= beat:  # the first at once, then as the relay reads
+            guard.feed(ready)
+            ready, beat = "", now + _BEAT
         waiting.append((read, now))
         _leave(waiting, guard.released, now, result.lag)
         held = text[guard.released : read]
@@ -160,8 +163,7 @@ def _stream(house: Firewall, answer: Answer, dice: random.Random, result: Alarms
             ever = True
             result.most_characters = max(result.most_characters, len(held))
             result.most_words = max(result.most_words, len(held.split()))
-    for ready in gather.rest():
-        guard.feed(ready.text)
+    guard.feed(ready)
     guard.finish()
     _leave(waiting, len(text), now, result.lag)
     result.held_answers += ever

@@ -58,9 +58,9 @@ class SseParser:
         every call raises.
         """
         if data[:6] == b"data: " and data[-2:] == b"\n\n" and not (self._line or self._data or self._event):
-            event = self._whole(data)
-            if event is not None:
-                return [event]
+            events = self._whole(data)
+            if events is not None:
+                return events
         self._check()
         if self._after_cr and data[:1] == b"\n":
             data = data[1:]
@@ -70,7 +70,7 @@ class SseParser:
         self._after_cr = data.endswith(b"\r")
         if b"\r" in data:
             data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-        events: list[Event] = []
+        events = []
         *lines, rest = data.split(b"\n")
         for line in lines:
             self._end_line(line, events)
@@ -82,17 +82,17 @@ class SseParser:
             self._check()
         return events
 
-    def _whole(self, data: bytes) -> Event | None:
-        """The one event of one line that ``data`` is, as most pieces are; None: to be read as any other."""
-        line = data[6:-2]
-        if self._fault or b"\n" in line or b"\r" in line or len(data) - 2 > self._limit:
+    def _whole(self, data: bytes) -> list[Event] | None:
+        """The events of one line each that ``data`` is, as most pieces are; None: to be read as any other."""
+        lines = data[6:-2].split(b"\n\ndata: ")
+        if self._fault or data.count(b"\n") != 2 * len(lines) or b"\r" in data or len(data) - 2 > self._limit:
             return None
         try:
-            text = line.decode()
+            events = [Event("message", line.decode()) for line in lines]
         except UnicodeDecodeError:
             return None
         self._after_cr = self._at_start = False
-        return Event("message", text)
+        return events
 
     def finish(self) -> list[Event]:
         """The stream has ended: the event that was still open, where there is one. Raises as ``feed``."""

@@ -102,10 +102,10 @@ def add(commands: Subparsers) -> None:
     serve.add_argument(
         "--gather",
         type=milliseconds,
-        default=50,
+        default=80,
         metavar="MS",
-        help="how long small pieces of a stream may wait to be read together, which halves the cost of "
-        "guarding them; 0: each at once (default: 50)",
+        help="how long pieces of a stream are let come before they are read together, which makes guarding "
+        "them cheap; the first text never waits; 0: each piece at once (default: 80)",
     )
     serve.add_argument(
         "--grace",

@@ -123,7 +123,9 @@ class EventWriter:
         """A guard has stopped the answer: the refusal, and the end. Half a call is never said to be done."""
         self.blocked = self.over = True
         said = refusal(self._sentence, incident)
-        message = next((item for item in self._open if item.kind == "message" and not item.closed), None)
+        # Not ``closed``: that its end was read says nothing of what has been written.
+        open_messages = (i for i in self._open if i.kind == "message" and i.place not in self._done)
+        message = next(open_messages, None)
         frames: list[Frame] = []
         if message is None:
             message = Item(len(self._open), "message", {}, self._envelope.ids, [])

@@ -40,8 +40,12 @@ _AT_ONCE = 32
 class Answer(Protocol):
     """An upstream's answer whose head has come."""
 
-    def stream(self, *, pause: float = 0.0) -> AsyncIterator[bytes]:
-        """Its bytes as they come, and b"" where none came for ``pause`` seconds after some (0: never)."""
+    def stream(self) -> AsyncIterator[bytes]:
+        """Its bytes as they come."""
+        ...
+
+    async def gather(self, seconds: float) -> None:
+        """Between two pieces: let more come for ``seconds``, to be read together."""
         ...
 
     async def json(self) -> Any: ...
@@ -100,7 +104,7 @@ class Exchange:
     """Whether the caller has got the head of the answer: an error can then only be an event."""
     request_id: str = ""
     gather: float = 0.0
-    """Seconds that small pieces of a stream may wait for the next, to be guarded with them."""
+    """Seconds for which pieces of a stream are let come before they are read, to be guarded together."""
 
     def elapsed(self) -> float:
         return time.perf_counter() - self.began
@@ -162,21 +166,30 @@ async def relay_stream(source: Source, exchange: Exchange) -> AsyncGenerator[byt
     answer = exchange.request.streamed(f"sg-{exchange.incident}", REFUSAL)
     waiting: list[Frame] = []
     out: list[bytes] = []  # events that have been let go, and not yet been sent
-    gather = Gather(exchange.gather)
+    gather = Gather()
+
+    async def ready(read: AnswerReading, deltas: Sequence[Delta]) -> None:
+        frames = await _through(answer, read, deltas, exchange)
+        if frames:
+            out.extend(_next(frame, exchange) for frame in _sendable(frames, waiting, exchange))
+
     try:
         async with source.open(exchange.path, exchange.request.body, stream=True) as upstream:
-            async for events in _read(upstream.stream(pause=exchange.gather)):
-                if not events and gather.waits:
-                    frames = await _through(answer, AnswerReading(), gather.rest(), exchange)
-                    out += [_next(frame, exchange) for frame in _sendable(frames, waiting, exchange)]
-                for data in events:
-                    read = _chunk(answer, data)
-                    deltas = gather.add(read.deltas, read.ended, time.monotonic())
-                    if read.deltas and not (deltas or read.ended or read.rest or read.dropped):
+            async for events in _read(upstream.stream()):
+                for place, data in enumerate(events, 1):
+                    try:
+                        read = _chunk(answer, data)
+                    except UpstreamError:
+                        await ready(AnswerReading(), gather.rest())  # what came before it
+                        if not answer.over:
+                            raise
+                        break
+                    deltas = gather.add(read.deltas, read.ended)
+                    if place == len(events):
+                        deltas += gather.rest()
+                    elif read.deltas and not (deltas or read.ended or read.rest or read.dropped):
                         continue  # all of it waits, and there is nothing else to it
-                    frames = await _through(answer, read, deltas, exchange)
-                    if frames:
-                        out += [_next(frame, exchange) for frame in _sendable(frames, waiting, exchange)]
+                    await ready(read, deltas)
                     if answer.over:
                         break
                     if len(out) >= _AT_ONCE:
@@ -187,9 +200,10 @@ async def relay_stream(source: Source, exchange: Exchange) -> AsyncGenerator[byt
                     yield _joined(out)
                 if answer.over:
                     break
+                if exchange.gather and exchange.first_delivered is not None:
+                    await upstream.gather(exchange.gather)
         if not answer.over:
-            frames = await _through(answer, answer.cut(), gather.rest(), exchange)
-            out += [_next(frame, exchange) for frame in _sendable(frames, waiting, exchange)]
+            await ready(answer.cut(), ())
         out += [_next(frame, exchange) for frame in waiting]
         if out:
             sent = True
@@ -234,12 +248,9 @@ def _next(frame: Frame, exchange: Exchange) -> bytes:
 
 
 async def _read(stream: AsyncIterator[bytes]) -> AsyncIterator[list[str]]:
-    """The data of the events that come together, up to ``[DONE]`` or the end; none at a pause."""
+    """The data of the events that come together, up to ``[DONE]`` or the end."""
     parser = sse.SseParser(_EVENT_LIMIT)
     async for piece in stream:
-        if not piece:
-            yield []
-            continue
         events = [event.data for event in parser.feed(piece)]
         if len(events) == 1 and events[0][:2] == '{"':  # as most are
             yield events
@@ -271,7 +282,7 @@ async def _through(
     """One reading, and the texts whose turn it is, through the guards; the frames that may be sent."""
     if read.dropped:
         exchange.dropped.extend(read.dropped)
-    if read.deltas and exchange.first_upstream is None:
+    if deltas and exchange.first_upstream is None:
         exchange.first_upstream = exchange.elapsed()
     guards = exchange.guards
     guarded = guards.feed_now(deltas, read.ended)

@@ -12,8 +12,8 @@ from pathlib import Path
 
 MAX_BODY = 16 * 1024 * 1024
 
-GATHER = 0.05
-"""Seconds: half as long as people notice, and two to ten tokens of a model."""
+GATHER = 0.08
+"""Seconds: less than people notice, and four tokens of a model that says fifty a second."""
 
 TRAIL_SIZE = 64 * 1024 * 1024
 TRAIL_FILES = 16
@@ -26,9 +26,9 @@ class Settings:
     ``trail_size``: bytes at which a file of the trail is rotated; ``trail_files`` are kept.
     ``log_format``: one of ``logs.FORMATS``. ``traces``: whether spans go to OpenTelemetry.
     ``upstreams``: the file of the models' servers, in place of ``upstream``. In seconds: ``keep_alive``, the
-    silence before a comment; ``gather``, how long small pieces of a stream may wait to be read together;
-    ``patience``, how long a caller may take for one event; ``grace``, for answers that go on when the server
-    ends."""
+    silence before a comment; ``gather``, how long pieces of a stream are let come before they are read
+    together; ``patience``, how long a caller may take for one event; ``grace``, for answers that go on when
+    the server ends."""
 
     index: Path
     upstream: str | None

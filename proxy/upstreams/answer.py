@@ -7,7 +7,7 @@ raises ``UpstreamError`` in our own words.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable
 from typing import Any
 
 import aiohttp
@@ -38,7 +38,8 @@ class Answer:
         self._longest = longest
         self._begun: AsyncIterator[bytes] | None = None
         self._first = b""
-        self._pause = 0.0
+        self._gathered: asyncio.Future[None] | None = None
+        self._ends = False
 
     async def begin(self) -> None:
         """Wait for the first byte; it is read again by whichever reads the answer."""
@@ -49,33 +50,46 @@ class Answer:
     def status(self) -> int:
         return self._response.status
 
-    def stream(self, limit: int | None = None, *, pause: float = 0.0) -> AsyncIterator[bytes]:
-        """The bytes as they come, and b"" where none have come for ``pause`` seconds after some (0: never).
+    def stream(self, limit: int | None = None) -> AsyncIterator[bytes]:
+        """The bytes as they come: all that there are at a time.
 
         ``limit``: the most in all; a longer answer is an ``UpstreamError``.
         """
-        self._pause = pause
         if self._begun is None:
             return self._pieces(self._longest if limit is None else limit)
         return _Begun(self._first, self._begun)
 
+    async def gather(self, seconds: float) -> None:
+        """Between two pieces: let bytes come for ``seconds``, to be read together; less if the answer ends.
+
+        They wait in the connection's buffer: once that is full, the server is not read from.
+        """
+        content = self._response.content
+        if content.is_eof():
+            return
+        loop = asyncio.get_running_loop()
+        self._gathered = loop.create_future()
+        if not self._ends:
+            self._ends = True
+            content.on_eof(self._enough)
+        timer = loop.call_later(seconds, self._enough)
+        try:
+            await self._gathered
+        finally:
+            timer.cancel()
+            self._gathered = None
+
+    def _enough(self) -> None:
+        if self._gathered is not None and not self._gathered.done():
+            self._gathered.set_result(None)
+
     async def _pieces(self, most: int) -> AsyncIterator[bytes]:
         content, watch = self._response.content, _Watch(self._response)
         wait, size = self._first_byte, 0
-        lull = _Lull()
         try:
             while True:
                 watch.begin(wait)
-                lull.begin(self._pause if size else 0.0)
-                try:
-                    data = await content.readany()
-                except asyncio.CancelledError:
-                    if not lull.over():
-                        raise
-                    watch.pause()
-                    yield b""
-                    continue
-                lull.end()
+                data = await content.readany()
                 watch.pause()
                 if not data:
                     return
@@ -90,7 +104,6 @@ class Answer:
             raise failed(TimeoutError() if watch.rang else failure) from None
         finally:
             watch.stop()
-            lull.stop()
 
     async def read(self, limit: int | None = None) -> bytes:
         """The whole answer."""
@@ -129,19 +142,20 @@ class _Begun:
         return first
 
 
-class _Alarm:
-    """Rings when a wait has lasted too long.
+class _Watch:
+    """Closes an answer that keeps its reader waiting too long.
 
     One timer serves all waits and moves on only when it is due: a timer for each piece would cost more
     than reading the piece does.
     """
 
-    def __init__(self, ring: Callable[[], None]) -> None:
-        self._ring = ring
+    def __init__(self, response: aiohttp.ClientResponse) -> None:
+        self._response = response
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.Handle | None = None
         self._due_at = 0.0
         self._deadline: float | None = None
+        self.rang = False
 
     def begin(self, seconds: float) -> None:
         self._deadline = deadline = self._loop.time() + seconds
@@ -151,7 +165,7 @@ class _Alarm:
             self._set(deadline)
 
     def pause(self) -> None:
-        """The wait is over; the time until the next one does not count."""
+        """The piece has come; the time that its reader takes does not count."""
         self._deadline = None
 
     def stop(self) -> None:
@@ -171,65 +185,8 @@ class _Alarm:
         if self._loop.time() < self._deadline:
             self._set(self._deadline)
             return
-        self._ring()
-
-
-class _Watch:
-    """Closes an answer that keeps its reader waiting too long."""
-
-    def __init__(self, response: aiohttp.ClientResponse) -> None:
-        self._response = response
-        self._alarm = _Alarm(self._ring)
-        self.begin, self.pause, self.stop = self._alarm.begin, self._alarm.pause, self._alarm.stop
-        self.rang = False
-
-    def _ring(self) -> None:
         self.rang = True
         self._response.close()  # wakes the reader with an error
-
-
-class _Lull:
-    """Interrupts a read in which nothing has come for a while, once after each piece.
-
-    As ``asyncio.timeout`` does, by cancelling the task that reads. What the connection has got by then stays
-    in its buffer.
-    """
-
-    def __init__(self) -> None:
-        self._alarm = _Alarm(self._ring)
-        self.stop = self._alarm.stop
-        self._reader: asyncio.Task[object] | None = None
-        self._cancelling = 0
-        self._rang = self._told = False
-
-    def begin(self, seconds: float) -> None:
-        """A read begins in this task; 0 seconds, or a second read after one interruption: it may last."""
-        if not seconds or self._told:
-            return
-        self._reader = asyncio.current_task()
-        assert self._reader is not None
-        self._cancelling = self._reader.cancelling()
-        self._alarm.begin(seconds)
-
-    def over(self) -> bool:
-        """Whether it was this that cancelled the read, and nothing else did."""
-        reader, self._reader = self._reader, None
-        self._alarm.pause()
-        if not self._rang or reader is None:
-            return False
-        self._rang, self._told = False, True
-        return reader.uncancel() <= self._cancelling
-
-    def end(self) -> None:
-        """A piece has come."""
-        self._reader = None
-        self._told = False
-        self._alarm.pause()
-
-    def _ring(self) -> None:
-        if self._reader is not None:
-            self._rang = True
-            self._reader.cancel()
 
 
 def failed(failure: Exception) -> UpstreamError:

@@ -117,27 +117,21 @@ class LibraryAnswer:
         self._chunks = made.__aiter__() if stream else None
         self._first_byte, self._idle = first_byte, idle
         self._first: bytes | None = None
-        self._next_piece: asyncio.Task[bytes] | None = None
 
     async def begin(self) -> None:
         if self._chunks is not None:
             self._first = await self._next(self._first_byte)
 
-    async def stream(self, *, pause: float = 0.0) -> AsyncIterator[bytes]:
-        """Its chunks as events, and b"" where none has come for ``pause`` seconds after one (0: never)."""
+    async def stream(self) -> AsyncIterator[bytes]:
+        """Its chunks as events, each as it comes."""
         data = await self._next(self._first_byte) if self._first is None else self._first
         while data:
             yield data
-            if pause:
-                # In a task of its own: a pause must not cancel what the library is about.
-                self._next_piece = asyncio.ensure_future(self._next(self._idle))
-                done, _ = await asyncio.wait({self._next_piece}, timeout=pause)
-                if not done:
-                    yield b""
-                data = await self._next_piece
-            else:
-                data = await self._next(self._idle)
+            data = await self._next(self._idle)
         yield sse.DONE
+
+    async def gather(self, seconds: float) -> None:
+        """Nothing comes from the library before it is asked for: there is nothing to wait for."""
 
     async def _next(self, wait: float) -> bytes:
         """The next chunk as an event; empty at the end."""
@@ -156,9 +150,6 @@ class LibraryAnswer:
 
     async def close(self) -> None:
         """Hang up, so that the provider learns that it can stop."""
-        if self._next_piece is not None:
-            self._next_piece.cancel()
-            await asyncio.gather(self._next_piece, return_exceptions=True)
         close = getattr(self._chunks, "aclose", None) or getattr(self._made, "aclose", None)
         if close is not None:
             try:

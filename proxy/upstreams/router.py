@@ -32,8 +32,12 @@ class Answer(Protocol):
         """Wait for its first byte. Raises UpstreamError."""
         ...
 
-    def stream(self, *, pause: float = 0.0) -> AsyncIterator[bytes]:
-        """Its bytes as they come, and b"" where none came for ``pause`` seconds after some (0: never)."""
+    def stream(self) -> AsyncIterator[bytes]:
+        """Its bytes as they come."""
+        ...
+
+    async def gather(self, seconds: float) -> None:
+        """Between two pieces: let more come for ``seconds``, to be read together."""
         ...
 
     async def json(self) -> Any: ...

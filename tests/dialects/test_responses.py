@@ -279,6 +279,20 @@ def test_a_block_of_a_streamed_answer() -> None:
         answer.write(None, {(0, "item:0:text:0"): Cleared("more")})
 
 
+def test_a_block_that_comes_with_the_end_of_an_item() -> None:
+    """What was let go of it before stays a part of it, and the refusal is the next part of the same item."""
+    answer = streamed()
+    where = {"item_id": "msg_9", "output_index": 0, "content_index": 0}
+    answer.write(answer.read({"type": "response.output_text.delta", **where, "delta": "Well: the"}), {})
+    done = {"id": "msg_9", "type": "message", "role": "assistant", "content": [{"type": "output_text"}]}
+    reading = answer.read({"type": "response.output_item.done", "output_index": 0, "item": done})
+    frames = answer.write(reading, {(0, "item:0:text:0"): Cleared("Well: ")}, {0: "inc_1"})
+    (item,) = frames[-1].data["response"]["output"]
+    assert [part["type"] for part in item["content"]] == ["output_text", "refusal"]
+    assert item["content"][0]["text"] == "Well: "
+    assert [f.data["type"] for f in frames].count("response.output_item.added") == 1
+
+
 def test_a_block_before_anything_was_said() -> None:
     """A message of its own holds the refusal; the call that was begun is never said to be done."""
     answer = streamed()

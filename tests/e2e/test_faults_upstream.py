@@ -180,4 +180,4 @@ def test_two_choices_that_take_turns(served: Served, endpoint: str) -> None:
         c.get("delta", c).get("content") or c.get("text") or "" for c in choices if c["index"] == 1
     )
     assert said == CLEAN
-    assert {c["finish_reason"] for c in choices if c["index"] == 0} == {None, "content_filter"}
+    assert {c["finish_reason"] for c in choices if c["index"] == 0} - {None} == {"content_filter"}

@@ -298,11 +298,23 @@ async def test_drift_and_faults_stand_in_the_extra(firewall: Firewall) -> None:
 # --- pieces that wait for each other --------------------------------------------------------------
 
 
-async def test_a_pause_lets_go_what_waits(firewall: Firewall) -> None:
-    """Pieces that were gathered are delivered when no more come, though the answer has not ended."""
-    replies = Raw([chunk({"content": "Hel"}), chunk({"content": "lo "}), chunk({"content": "there"}), STALL])
+async def test_the_first_words_do_not_wait(firewall: Firewall) -> None:
+    """Until text has been delivered nothing is waited for, whatever came before it."""
+    role = chunk({"role": "assistant", "content": ""})
+    replies = Raw([role, 0.05, chunk({"content": "Hel"}), STALL])
     async with asked(firewall, replies, stream=True) as (source, exchange, _, _):
-        exchange.gather = 0.05
+        exchange.gather = 3600
+        sent: list[bytes] = []
+        async with asyncio.timeout(30), aclosing(relay_stream(source, exchange)) as events:
+            while said(sent) != "Hel":
+                sent.append(await anext(events))
+
+
+async def test_what_came_is_delivered_when_no_more_comes(firewall: Firewall) -> None:
+    """Pieces that were gathered leave when their time is over, though the answer has not ended."""
+    pieces = [step for word in ("Hel", "lo ", "there") for step in (chunk({"content": word}), 0.05)]
+    async with asked(firewall, Raw([*pieces, STALL]), stream=True) as (source, exchange, _, _):
+        exchange.gather = 0.2
         sent: list[bytes] = []
         async with asyncio.timeout(30), aclosing(relay_stream(source, exchange)) as events:
             while said(sent) != "Hello there":
@@ -312,7 +324,8 @@ async def test_a_pause_lets_go_what_waits(firewall: Firewall) -> None:
 async def test_gathered_pieces_leave_together(firewall: Firewall) -> None:
     """Of many small pieces fewer and larger ones are sent, and the whole is the same."""
     text = "Good morning, how may I help you with your question today? " * 4
-    async with asked(firewall, Says(Said(text), cut=3), stream=True) as (source, exchange, record, _):
+    slowly = Says(Said(text), cut=3, delay=0.005)
+    async with asked(firewall, slowly, stream=True) as (source, exchange, record, _):
         exchange.gather = 0.05
         sent = [data async for data in relay_stream(source, exchange)]
     assert said(sent) == text
@@ -327,7 +340,8 @@ async def test_gathering_changes_no_outcome(firewall: Firewall, text: str, cut: 
     """What is delivered and what is recorded is what is delivered and recorded without it."""
     came: list[tuple[str, str, list[Any]]] = []
     for seconds in (0.0, 0.05):
-        async with asked(firewall, Says(Said(text), cut=cut), stream=True) as (source, exchange, record, _):
+        slowly = Says(Said(text), cut=cut, delay=0.002)
+        async with asked(firewall, slowly, stream=True) as (source, exchange, record, _):
             exchange.gather = seconds
             sent = [data async for data in relay_stream(source, exchange)]
         spans = [(verdict.finding.span, verdict.rule) for verdict in record.only.verdicts]
@@ -337,7 +351,9 @@ async def test_gathering_changes_no_outcome(firewall: Firewall, text: str, cut: 
 
 async def test_what_waits_is_not_sent_when_the_upstream_dies(firewall: Firewall) -> None:
     """Gathered text is held text: a broken answer does not let it go."""
-    replies = Raw([chunk({"content": "Hello "}), chunk({"content": "you "}), chunk({"content": "two"}), CUT])
+    replies = Raw(
+        [chunk({"content": "Hello "}), 0.3, chunk({"content": "you "}), chunk({"content": "two"}), CUT]
+    )
     async with asked(firewall, replies, stream=True) as (source, exchange, record, _):
         exchange.gather = 1.0
         sent = [data async for data in relay_stream(source, exchange)]

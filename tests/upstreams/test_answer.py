@@ -88,93 +88,82 @@ async def test_a_whole_answer_as_json() -> None:
         assert error.value.__suppress_context__
 
 
-async def test_a_pause_is_told_once() -> None:
-    """Where nothing comes for a while after a piece, an empty piece says so, once, and nothing is lost."""
+async def test_bytes_that_come_while_one_waits_are_read_together() -> None:
+    """What comes between two reads is one piece; what is there already is not waited for."""
     async with both() as (up, client):
-        up.script(Raw([0.2, b"a", b"b", 0.3, b"c", 0.3, b"d"]))
+        up.script(Raw([b"a", 0.05, b"b", 0.05, b"c", 0.05, b"d", STALL]))
         async with client.open(CHAT, BODY, stream=True) as answer:
-            pieces = [data async for data in answer.stream(pause=0.05)]
-    assert b"".join(pieces) == b"abcd"
-    assert pieces[0] != b""
-    pauses = [number for number, data in enumerate(pieces) if not data]
-    assert len(pauses) == 2
-    assert b"".join(pieces[: pauses[0]]) == b"ab"
-    assert b"".join(pieces[: pauses[1]]) == b"abc"
+            pieces = answer.stream()
+            assert await anext(pieces) == b"a"
+            await answer.gather(2.0)
+            assert await anext(pieces) == b"bcd"
 
 
-async def test_no_pause_is_told_unless_asked_for() -> None:
-    """Without a time for it silence is silence."""
+async def test_the_end_of_an_answer_is_not_waited_for() -> None:
+    """An answer that ends while one waits, or has ended before, is read on at once."""
     async with both() as (up, client):
-        up.script(Raw([b"a", 0.1, b"b"]))
-        async with client.open(CHAT, BODY, stream=True) as answer:
-            assert [data async for data in answer.stream()] == [b"a", b"b"]
-
-
-async def test_a_stalled_answer_after_a_pause() -> None:
-    """A pause that was told does not keep the wait for the next piece from ending."""
-    async with both(idle=0.3) as (up, client):
-        up.script(Raw([b"a", STALL]))
-        async with client.open(CHAT, BODY, stream=True) as answer:
+        up.script(Raw([b"a", 0.2, b"b"]))
+        async with client.open(CHAT, BODY, stream=True) as answer, asyncio.timeout(30):
             seen = []
+            async for data in answer.stream():
+                seen.append(data)
+                await answer.gather(3600)
+            await answer.gather(3600)
+        assert seen == [b"a", b"b"]
+
+
+async def test_waiting_for_bytes_is_no_silence_of_the_server() -> None:
+    """The server's time to say more begins when it is asked, not while one lets bytes come."""
+    async with both(idle=0.2) as (up, client):
+        up.script(Raw([b"a", 0.6, b"b", STALL]))
+        async with client.open(CHAT, BODY, stream=True) as answer:
+            pieces = answer.stream()
+            assert await anext(pieces) == b"a"
+            await answer.gather(1.0)
+            assert await anext(pieces) == b"b"
+            await answer.gather(0.05)
             with pytest.raises(UpstreamError) as raised:
-                async for data in answer.stream(pause=0.02):
-                    seen.append(data)
-        assert seen == [b"a", b""]
+                await anext(pieces)
         assert raised.value.where == "timeout"
 
 
-async def test_a_reader_that_is_cancelled_in_a_pause() -> None:
-    """Leaving while nothing comes ends the reader and the connection, pause or not."""
+async def test_a_reader_that_is_cancelled_while_it_waits() -> None:
+    """Leaving while bytes are let come ends the reader and the connection."""
     async with both() as (up, client):
         up.script(Raw([b"a", STALL]))
-        told = asyncio.Event()
+        waits = asyncio.Event()
 
         async def read() -> None:
             async with client.open(CHAT, BODY, stream=True) as answer:
-                async for data in answer.stream(pause=0.02):
-                    if not data:
-                        told.set()
+                async for _ in answer.stream():
+                    waits.set()
+                    await answer.gather(3600)
 
         reading = asyncio.ensure_future(read())
-        await asyncio.wait_for(told.wait(), 5)
+        await asyncio.wait_for(waits.wait(), 30)
         reading.cancel()
         with pytest.raises(asyncio.CancelledError):
             await reading
-        await asyncio.wait_for(up.received[0].left.wait(), 5)
-
-
-async def test_a_pause_that_comes_with_a_cancellation() -> None:
-    """Cancelled in the moment in which the pause is told, the reader still ends."""
-    async with both() as (up, client):
-        up.script(Raw([b"a", STALL]))
-
-        async def read() -> None:
-            async with client.open(CHAT, BODY, stream=True) as answer:
-                async for _ in answer.stream(pause=0.03):
-                    asyncio.get_running_loop().call_later(0.03, reading.cancel)
-
-        reading = asyncio.ensure_future(read())
-        with pytest.raises(asyncio.CancelledError):
-            await asyncio.wait_for(reading, 5)
-        assert reading.cancelled()
+        await asyncio.wait_for(up.received[0].left.wait(), 30)
 
 
 @pytest.mark.parametrize("run", [asyncio.run, uvloop.run], ids=["asyncio", "uvloop"])
-def test_pauses_that_are_due_at_once(run: Callable[[Coroutine[Any, Any, None]], None]) -> None:
+def test_waits_that_are_due_at_once(run: Callable[[Coroutine[Any, Any, None]], None]) -> None:
     """However short a wait, and however near its end a piece comes, the answer is read whole.
 
     On the loop that the server runs on too: its timers differ.
     """
     numbers = [b"%04d" % number for number in range(300)]
+    steps = [step for number, text in enumerate(numbers) for step in (text, number % 7 / 2000)]
 
     async def read() -> None:
-        async with both() as (up, client):
-            up.script(
-                Raw([step for number, text in enumerate(numbers) for step in (text, number % 7 / 2000)])
-            )
+        async with both(idle=0.4) as (up, client):
+            up.script(Raw(steps))
             async with client.open(CHAT, BODY, stream=True) as answer:
-                pieces = [data async for data in answer.stream(pause=0.0004)]
-        assert b"".join(pieces) == b"".join(numbers)
-        assert b"" in pieces
+                seen = b""
+                async for data in answer.stream():
+                    seen += data
+                    await answer.gather(len(seen) % 5 * 0.0004)
+        assert seen == b"".join(numbers)
 
     run(read())
