@@ -63,7 +63,8 @@ class StreamGuard:
         self._ceiling = ceiling
         self._cells: Cells = PlainCells() if cells is None else cells
         self._regions: list[_Region] = []
-        self._settled = [0] * len(scanners)
+        self._settled = 0
+        """What all scanners had settled after the last piece."""
         self._verdicts: dict[tuple[int, int], Verdict] = {}
         self._singles = 0
         self.received = 0
@@ -119,22 +120,21 @@ class StreamGuard:
         except Exception:  # fail closed: whatever a scanner raises, nothing of this piece leaves
             return self._fault("", (), "scanner")
         base, size = self.received, len(text)
-        settled: list[int] = []
-        for scan in scans:
-            if scan is QUIET:
-                settled.append(base + size)
-            elif scan.findings or len(scan.settled) != size:
-                return self._replay(scans, base, size)
-            else:
-                settled.append(scan.settled[-1])
-        if base + size - min(self._settled, default=base) > self._ceiling or self._regions:
+        limit = end = base + size
+        if self._regions or end - self._settled > self._ceiling:
             return self._replay(scans, base, size)
+        for scan in scans:
+            if scan is not QUIET:
+                if scan.findings or len(scan.settled) != size:
+                    return self._replay(scans, base, size)
+                last = scan.settled[-1]
+                if last > end:
+                    return self._fault("", (), "scanner")
+                if last < limit:
+                    limit = last
         # Nothing was found and nothing is being dropped: what all have settled leaves.
-        self._settled = settled
-        self.received = base + size
-        limit = min(settled, default=self.received)
-        if limit > self.received:
-            return self._fault("", (), "scanner")
+        self._settled = limit
+        self.received = end
         out = ""
         if limit > self.released:
             out = self._cells.take(limit - self.released)
@@ -165,20 +165,20 @@ class StreamGuard:
             self._advance(self._limit(scans, overflow - 1), out)
             return self._stop(out, [*new, self._exceeded(base + overflow)], "")
         self.received = base + size
-        self._settled = [scan.settled[-1] for scan in scans]
-        self._advance(min(self._settled, default=self.received), out)
+        self._settled = min((scan.settled[-1] for scan in scans), default=self.received)
+        self._advance(self._settled, out)
         self.held_max = max(self.held_max, self.received - self.released)
         return Step(Cleared("".join(out)), tuple(new))
 
     def _limit(self, scans: Sequence[Scan], index: int) -> int:
         """What every scanner had settled once character ``index`` of the piece was read."""
         if index < 0:
-            return min(self._settled, default=self.received)
+            return self._settled if scans else self.received
         return min((scan.settled[index] for scan in scans), default=self.received)
 
     def _overflow(self, scans: Sequence[Scan], base: int, size: int) -> int:
         """Index of the first character at which too much is undecided; ``size`` if there is none."""
-        if not scans or base + size - min(self._settled) <= self._ceiling:
+        if not scans or base + size - self._settled <= self._ceiling:
             return size
         for index in range(size):
             if base + index + 1 - self._limit(scans, index) > self._ceiling:

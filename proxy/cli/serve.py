@@ -73,7 +73,7 @@ def add(commands: Subparsers) -> None:
         help="rotated files that are kept (default: 16)",
     )
     serve.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)")
-    serve.add_argument("--port", type=port, default=8080, help="port to listen on (default: 8080)")
+    serve.add_argument("--port", type=port, default=10080, help="port to listen on (default: 8080)")
     serve.add_argument(
         "--metrics-port", type=port, metavar="N", help="serve /metrics on a port of its own, not to clients"
     )
@@ -102,10 +102,10 @@ def add(commands: Subparsers) -> None:
     serve.add_argument(
         "--gather",
         type=milliseconds,
-        default=80,
+        default=100,
         metavar="MS",
         help="how long pieces of a stream are let come before they are read together, which makes guarding "
-        "them cheap; the first text never waits; 0: each piece at once (default: 80)",
+        "them cheap; the first text never waits; 0: each piece at once (default: 100)",
     )
     serve.add_argument(
         "--grace",

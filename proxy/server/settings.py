@@ -12,8 +12,9 @@ from pathlib import Path
 
 MAX_BODY = 16 * 1024 * 1024
 
-GATHER = 0.08
-"""Seconds: less than people notice, and four tokens of a model that says fifty a second."""
+GATHER = 0.1
+"""Seconds that people still take for at once (Miller 1968; Nielsen 1993); five tokens of a model that says
+fifty a second."""
 
 TRAIL_SIZE = 64 * 1024 * 1024
 TRAIL_FILES = 16
