@@ -185,6 +185,13 @@ class GramKey:
             return xxh3.windows(codes, self.seed)
         return np.array(self.seeds(codes.astype("<u4", copy=False).tobytes()), dtype=np.uint64)
 
+    def text_seeds(self, text: str) -> NDArray[np.uint64]:
+        """The seeds of all windows of one text, shape (max(0, units - SEED + 1),); folds are kept."""
+        import numpy as np
+
+        encoded = b"".join(map(self.table.__getitem__, text))
+        return self.seed_array(np.frombuffer(encoded, dtype="<u4"))
+
     def word_array(self, codes: NDArray[np.uint32], edges: NDArray[np.int64]) -> NDArray[np.uint32]:
         """The hashes of words, shape (words,); ``edges`` as :func:`cut_words` gives them."""
         import numpy as np

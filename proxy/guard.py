@@ -99,9 +99,15 @@ class StreamGuard:
         findings: list[tuple[int, Finding]] = []
         for number, scanner in enumerate(self._scanners):
             try:
-                findings.extend((number, finding) for finding in scanner.finish())
+                found = scanner.finish()
+                if found:
+                    findings += [(number, finding) for finding in found]
             except Exception:  # fail closed: a scanner that cannot finish has cleared nothing
                 return self._fault(step.text, step.verdicts, "scanner")
+        if not (findings or self._regions):  # nothing is left to be dropped or masked
+            rest = self._cells.take(self.received - self.released) if self.released < self.received else ""
+            self.released = self.received
+            return Step(Cleared(step.text + rest), step.verdicts)
         out: list[str] = [step.text]
         new: list[Verdict] = list(step.verdicts)
         stop = self._apply(findings, new)

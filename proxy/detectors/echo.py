@@ -13,35 +13,44 @@ from proxy.types import View
 class Echo:
     """The runs of X units of the caller's own words, worked out when they are first asked for."""
 
+    __slots__ = ("_grams", "_key", "_run", "_seeds", "_view")
+
     def __init__(self, key: GramKey, run: int, view: View) -> None:
         self._key = key
         self._run = run
         self._view = view
+        self._grams: frozenset[int] | None = None
+        self._seeds: frozenset[int] | None = None
 
     def contains(self, gram: int) -> bool:
-        return gram in self.grams()
+        return gram in (self.grams() if self._grams is None else self._grams)
 
     def contains_seed(self, seed: int) -> bool:
         """Whether a seed stands in the caller's own words."""
-        return bool(self._view.echo) and seed in self.seeds()
+        if not self._view.echo:
+            return False
+        return seed in (self.seeds() if self._seeds is None else self._seeds)
 
     def seeds(self) -> frozenset[int]:
         """All seeds of the texts the caller sent."""
-        known: frozenset[int] | None = self._view.cache.get("memorised.echo_seeds")
+        cache = self._view.cache
+        known: frozenset[int] | None = cache.get("memorised.echo_seeds")
         if known is None:
             found = set[int]()
             for text in self._view.echo:
-                found.update(self._key.seed_array(self._key.codes(text)).tolist())
-            known = self._view.cache["memorised.echo_seeds"] = frozenset(found)
+                found.update(self._key.text_seeds(text).tolist())
+            known = cache["memorised.echo_seeds"] = frozenset(found)
+        self._seeds = known
         return known
 
     def grams(self) -> frozenset[int]:
         """All runs of X units of each text the caller sent (none crosses from one text to another)."""
-        known: frozenset[int] | None = self._view.cache.get("memorised.echo")
+        cache = self._view.cache
+        known: frozenset[int] | None = cache.get("memorised.echo")
         if known is None:
             key, found = self._key, set[int]()
             for text in self._view.echo:
-                seeds = key.seed_array(key.codes(text))
-                found.update(key.arrays(seeds, self._run).tolist())
-            known = self._view.cache["memorised.echo"] = frozenset(found)
+                found.update(key.arrays(key.text_seeds(text), self._run).tolist())
+            known = cache["memorised.echo"] = frozenset(found)
+        self._grams = known
         return known

@@ -85,13 +85,9 @@ class EncodedScanner:
         self._tail = ""
         """At least the last ``KEEP`` characters."""
         self._streams: dict[tuple[str, Hashable], Stream] = {}
-        # A match may begin its budget in units before its span, with some blanks between these.
-        self._reach = reach = 4 + 2 * max((limit.budget for limit in view.thresholds.values()), default=0)
-        goes_on = _never if self._probe is None else self._probe.goes_on
-        self._letters = Rewind(LETTERS, LETTERS_LINGER, 0, reach, self._readers(detector.inner), goes_on)
-        self._words = Rewind(WORDS, WORDS_LINGER, 1, reach, self._readers(detector.runs), goes_on)
         self._runs = 1
-        self._spans = Spans()
+        self._spans: Spans | None = None
+        """With what is made beside it, made at the first open gate: most answers have none."""
         self._busy = False
         """Whether a stream is open, or text is read backwards."""
 
@@ -178,6 +174,8 @@ class EncodedScanner:
 
     def _block(self, text: str, settled: list[int], findings: list[Finding]) -> None:
         """At most the text up to the next look-out point: to one where a gate is open, if nothing is busy."""
+        if self._spans is None:
+            self._prepare()
         start = self._read
         limits = list(range(start + 1, start + len(text) + 1))
         found: list[Found] = []
@@ -205,6 +203,17 @@ class EncodedScanner:
         self._busy = bool(self._streams) or self._letters.busy or self._words.busy
         settled += passed
 
+    def _prepare(self) -> None:
+        """What only an open gate needs."""
+        detector, probe = self._detector, self._probe
+        # A match may begin its budget in units before its span, with some blanks between these.
+        budgets = (limit.budget for limit in self._view.thresholds.values())
+        self._reach = reach = 4 + 2 * max(budgets, default=0)
+        goes_on = _never if probe is None else probe.goes_on
+        self._letters = Rewind(LETTERS, LETTERS_LINGER, 0, reach, self._readers(detector.inner), goes_on)
+        self._words = Rewind(WORDS, WORDS_LINGER, 1, reach, self._readers(detector.runs), goes_on)
+        self._spans = Spans()
+
     def _hold(self) -> int:
         """The raw offset from which on something is held, or what was read."""
         holds = [stream.hold for stream in self._streams.values()]
@@ -215,6 +224,7 @@ class EncodedScanner:
 
     def _place(self, found: Sequence[Found], passed: Sequence[int], start: int) -> list[Finding]:
         """Findings in the order of ``at``, cut to what had not been settled one character before it."""
+        assert self._spans is not None
         out: list[Finding] = []
         for one in sorted(found, key=lambda one: one.at):
             floor = passed[one.at - start - 1] if one.at > start and passed else self._settled

@@ -66,7 +66,7 @@ class KnownValuesDetector:
         if stopped is None:
             found = (each for each in index.entities if self._stops(view.role, self.name, each))
             stopped = self._stopped[view.role] = frozenset(found)
-        return ValueScanner(index, self._glyphs, view, self._echo(view, index), stopped)
+        return ValueScanner(index, self._glyphs, view, self._echo, stopped)
 
     def prepare(self, view: View) -> None:
         """Read the caller's own words now, in this thread, rather than when a scanner first needs them."""
@@ -116,16 +116,21 @@ class ValueScanner:
     """The values of one channel. See the module's strategy."""
 
     def __init__(
-        self, index: ValueIndex, glyphs: GlyphTable, view: View, echo: Echo, stopped: frozenset[str]
+        self,
+        index: ValueIndex,
+        glyphs: GlyphTable,
+        view: View,
+        echo: Callable[[View, ValueIndex], Echo],
+        stopped: frozenset[str],
     ) -> None:
-        """``stopped``: the kinds that the policy could stop; the others wait for nothing, and if there are
-        none, nothing is held."""
+        """``echo``: reads the caller's own words; asked for once a value has ended. ``stopped``: the kinds
+        that the policy could stop; the others wait for nothing, and if there are none, nothing is held."""
         self._index = index
         self._stopped = stopped
         self._walk = Walk(index, glyphs)
-        self._echo = echo
-        self._protected = frozenset(view.protected)
-        self._cleared = frozenset(view.cleared)
+        self._view = view
+        self._read = echo
+        self._own: Echo | None = None
         self._pending: list[Match] = []
         """Values that ended, while one that began before them may still end. In order of their start."""
         self._waiting: list[Match] = []
@@ -136,6 +141,13 @@ class ValueScanner:
         self._parts = 0
         self._findings: list[Finding] = []
         self.busy = False
+
+    @property
+    def _echo(self) -> Echo:
+        """The caller's own words."""
+        if self._own is None:
+            self._own = self._read(self._view, self._index)
+        return self._own
 
     def feed(self, piece: str) -> Scan:
         settled: Sequence[int] = self._walk.feed(piece, self)
@@ -185,7 +197,7 @@ class ValueScanner:
     def _judged(self, values: Sequence[KnownValue], node: ValueNode) -> tuple[Strength, KnownValue]:
         """Letters that are free as one value are free as any other."""
         for value in values:
-            if not self._cleared.isdisjoint(value.audiences) or self._echo.has(value, node):
+            if any(name in self._view.cleared for name in value.audiences) or self._echo.has(value, node):
                 return Strength.FREE, value
         strong = next((value for value in values if not value.weak), None)
         return (Strength.WEAK, values[0]) if strong is None else (Strength.STRONG, strong)
@@ -248,7 +260,7 @@ class ValueScanner:
 
     def _whose(self, value: KnownValue) -> list[Provenance]:
         """One for each protected audience: a policy may treat them differently."""
-        names = [name for name in value.audiences if name in self._protected]
+        names = [name for name in value.audiences if name in self._view.protected]
         return [Provenance(self._index.document(value, name), name) for name in names]
 
     # --- long values ----------------------------------------------------------------------------------------

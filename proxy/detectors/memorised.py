@@ -19,11 +19,13 @@ decided here, once, before the first character is read.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from proxy.detectors.echo import Echo
 from proxy.detectors.ladder import NAME, Ladder
 from proxy.detectors.memorised_stream import MemorisedScanner
 from proxy.detectors.near import NearMatch
+from proxy.detectors.pace import Pace
 from proxy.detectors.probe import SeedProbe
 from proxy.grams import SEED
 from proxy.types import (
@@ -35,6 +37,21 @@ from proxy.types import (
     View,
 )
 
+_KEPT = 256
+"""Kinds of callers whose plans are kept: a policy has one for each role."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What of a scanner is the same for all callers of one kind, as long as the index is."""
+
+    names: tuple[str, ...]
+    """The audiences that are protected."""
+    exempt: tuple[Contains, ...]
+    free: tuple[Select, ...]
+    pace: Pace
+    probe: SeedProbe
+
 
 class MemorisedDetector:
     """Finds runs of training text that the caller may not have. Immutable, shared by all answers."""
@@ -44,49 +61,29 @@ class MemorisedDetector:
     def __init__(self, index: TextIndex, allowed: Callable[[], Contains | None] = lambda: None) -> None:
         self._index = index
         self._allowed = allowed
+        self._plans: dict[tuple[object, ...], _Plan] = {}
 
     def scanner(self, view: View) -> Scanner:
         """A scanner for one channel. ``view`` says which audiences are protected, and from where on."""
-        names = [name for name in self._index.audiences if name in view.protected]
-        cuts = self._exemptions(view)
-        style = self._index.house_style()
-        ladders = [
-            Ladder(
-                self._index,
-                name,
-                view.thresholds[name],
-                [*cuts, style] if name == NOBODY and style is not None else cuts,
-                holds=name not in view.observed,
-            )
-            for name in names
-        ]
-        nears = [
-            NearMatch(
-                self._index,
-                name,
-                view.thresholds[name].cover,
-                holds=name not in view.observed,
-            )
-            if view.thresholds[name].cover
-            else None
-            for name in names
-        ]
-        echo = Echo(self._index.key, self._index.exempt_run, view)
-        return MemorisedScanner(
-            self._index.key, ladders, nears, self._free_seeds(view), echo, self._index.exempt_run
-        )
-
-    def _free_seeds(self, view: View) -> list[Select]:
-        """Which seeds are not distinctive: those of text that this caller may have."""
-        free = [self._index.seeds(name) for name in view.cleared if name in self._index.audiences]
-        background = self._index.background_seeds()
-        return free if background is None else [*free, background]
+        plan, index = self._plan(view), self._index
+        echo = Echo(index.key, index.exempt_run, view)
+        cuts = self._exemptions(plan, view, echo)
+        style = index.house_style()
+        ladders: list[Ladder] = []
+        nears: list[NearMatch | None] = []
+        for name in plan.names:
+            threshold, holds = view.thresholds[name], name not in view.observed
+            own = [*cuts, style] if name == NOBODY and style is not None else cuts
+            ladders.append(Ladder(index, name, threshold, own, holds=holds))
+            cover = threshold.cover
+            nears.append(NearMatch(index, name, cover, holds=holds) if cover else None)
+        background = index.background_seeds()
+        free = plan.free if background is None else (*plan.free, background)
+        return MemorisedScanner(index.key, ladders, nears, free, echo, index.exempt_run, plan.pace)
 
     def begins(self, view: View) -> SeedProbe:
         """Quick tests whether a text may begin with, or hold, something that a scanner would find."""
-        names = [name for name in self._index.audiences if name in view.protected]
-        strict = any(view.thresholds[name].budget < SEED for name in names if name not in view.observed)
-        return SeedProbe(self._index.key, [self._index.seeds(name) for name in names], strict=strict)
+        return self._plan(view).probe
 
     def prepare(self, view: View) -> None:
         """Work out now, in this thread, what a scanner would work out when it first needs it."""
@@ -94,12 +91,37 @@ class MemorisedDetector:
         echo.grams()
         echo.seeds()
 
-    def _exemptions(self, view: View) -> list[Contains]:
+    def _plan(self, view: View) -> _Plan:
+        kind = (view.protected, view.cleared, view.observed, *view.thresholds.items())
+        plan = self._plans.get(kind)
+        if plan is None:
+            if len(self._plans) >= _KEPT:
+                self._plans.clear()
+            plan = self._plans[kind] = self._planned(view)
+        return plan
+
+    def _planned(self, view: View) -> _Plan:
+        index = self._index
+        names = tuple(name for name in index.audiences if name in view.protected)
+        cleared = [name for name in view.cleared if name in index.audiences]
+        thresholds = [view.thresholds[name] for name in names]
+        holding = [view.thresholds[name] for name in names if name not in view.observed]
+        lengths = [length for name in names for length, _ in index.levels(name)]
+        strict = any(each.budget < SEED for each in holding)
+        return _Plan(
+            names,
+            tuple(index.exempt(name) for name in cleared),
+            tuple(index.seeds(name) for name in cleared),
+            Pace.of(index.exempt_run, lengths, thresholds, holding),
+            SeedProbe(index.key, [index.seeds(name) for name in names], strict=strict),
+        )
+
+    def _exemptions(self, plan: _Plan, view: View, echo: Echo) -> list[Contains]:
         """What a run of X units may stand in to be free for this caller."""
-        cuts = [self._index.exempt(name) for name in view.cleared if name in self._index.audiences]
+        cuts = list(plan.exempt)
         for extra in (self._index.background(), self._allowed()):
             if extra is not None:
                 cuts.append(extra)
         if view.echo:
-            cuts.append(Echo(self._index.key, self._index.exempt_run, view).contains)
+            cuts.append(echo.contains)
         return cuts

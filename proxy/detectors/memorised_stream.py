@@ -17,6 +17,7 @@ from proxy.detectors.align import aligned_end
 from proxy.detectors.echo import Echo
 from proxy.detectors.ladder import NAME, NEAR_PASSAGE, PASSAGE, Ladder
 from proxy.detectors.near import SPAN, Chain, NearMatch
+from proxy.detectors.pace import Pace
 from proxy.detectors.recent import Recent
 from proxy.grams import SEED, GramKey
 from proxy.text import UNIT_BYTES
@@ -37,6 +38,7 @@ class MemorisedScanner:
         free: Sequence[Select],
         echo: Echo,
         run: int,
+        pace: Pace,
     ) -> None:
         """``nears``: for each ladder the chains of its audience. ``free``: seeds that tell nothing."""
         self._key = key
@@ -45,22 +47,14 @@ class MemorisedScanner:
         self._free = free
         self._echo = echo
         self._run = run
-        lengths = {SEED, run}
-        for ladder in ladders:
-            lengths.update(length for length, _ in ladder.levels)
-            lengths.add(ladder.threshold)
-        keep = max(max(lengths) + run + 1, 2 * SPAN if any(nears) else 0)  # units that a look-back may need
-        # A lone seed is a match of SEED units, which a budget of as many lets go: then every second unit
-        # is enough to notice that a match begins. Its first seed is looked up when its second is met.
-        self._stride = 2 if all(x.budget >= SEED for x in ladders if x.holds) else 1
-        self._recent = Recent(key, keep, self._stride)
+        self._stride = pace.stride
+        self._recent = Recent(key, pace.keep, pace.stride)
         self._units = 0
         """The last unit that was followed, or passed over."""
         self._settled = 0
         self._parts = 0
-        # A match shorter than a seed cannot be seen: with a smaller budget, as much is always held.
-        self._blind = max([SEED - 1 - ladder.budget for ladder in ladders if ladder.holds], default=0)
-        self._open = self._blind > 0  # whether a match, a chain or a small budget makes every unit count
+        self._blind = pace.blind
+        self._open = pace.blind > 0  # whether a match, a chain or a small budget makes every unit count
         self._checked = 0
         """The last unit whose seed was looked up in every ladder."""
 

@@ -23,6 +23,7 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
+from operator import itemgetter
 
 from proxy.grams import SEED
 from proxy.types import TextIndex
@@ -126,7 +127,7 @@ class NearMatch:
         self.part = 0
         self.leader: Chain | None = None
         """The chain that acted last."""
-        self.votes: Counter[str] = Counter()
+        self.votes: dict[str, int] = {}
         """Units of the whole text that the sampled seeds of each document have covered."""
 
     # --- one unit -------------------------------------------------------------------------------------
@@ -184,7 +185,7 @@ class NearMatch:
 
     def nearest(self) -> tuple[str, int]:
         """The document with the most covered units, and how many they are."""
-        return self.votes.most_common(1)[0]
+        return max(self.votes.items(), key=itemgetter(1))
 
     def _touched(self, places: Sequence[int], start: int, unit: int) -> list[Chain]:
         """The chains that a sampled seed continues or starts."""
@@ -225,7 +226,8 @@ class NearMatch:
         chain = self._documents.get(document)
         if chain is None or unit - chain.last >= SPAN:
             chain = self._documents[document] = Chain(0, place, SHUFFLED)
-        self.votes[document] += min(unit - start, unit - chain.last)
+        more = min(unit - start, unit - chain.last)
+        self.votes[document] = self.votes.get(document, 0) + more
         chain.touch(start, unit)
         chain.seeds += 1
         chain.where = place + SEED
@@ -250,4 +252,4 @@ class NearMatch:
         self._bands = {key: c for key, c in self._bands.items() if unit - c.last < SPAN}
         self._documents = {key: c for key, c in self._documents.items() if unit - c.last < SPAN}
         if len(self.votes) > _MOST_CHAINS:
-            self.votes = Counter(dict(self.votes.most_common(_MOST_CHAINS // 2)))
+            self.votes = dict(Counter(self.votes).most_common(_MOST_CHAINS // 2))

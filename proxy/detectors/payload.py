@@ -12,7 +12,7 @@ a finding covers lies at or after the character that follows the one that decide
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from proxy.keypaths import JsonObject, KeyPathReader, StructureIndex
@@ -43,7 +43,7 @@ class PayloadDetector:
 
     def scanner(self, view: View) -> Scanner:
         """A scanner for one channel. ``view``: whose structures are protected, and what the caller sent."""
-        return PayloadScanner(self._index if view.protected else None, view, self._echo(view))
+        return PayloadScanner(self._index if view.protected else None, view, self._echo)
 
     def prepare(self, view: View) -> None:
         """Read the caller's own words now, in this thread, rather than when a scanner first needs them."""
@@ -99,11 +99,15 @@ class _Cover:
 class PayloadScanner:
     """The objects of one channel. See the module's strategy."""
 
-    def __init__(self, index: StructureIndex | None, view: View, echo: Sequence[frozenset[int]]) -> None:
+    def __init__(
+        self, index: StructureIndex | None, view: View, echo: Callable[[View], Sequence[frozenset[int]]]
+    ) -> None:
+        """``echo``: the structures of what the caller sent; asked for once an object has keys."""
         self._index = index
-        self._protected = frozenset(view.protected)
+        self._view = view
         self._echo = echo
-        self._reader = KeyPathReader()
+        self._reader: KeyPathReader | None = None
+        """From the first brace on."""
         self._position = 0
         self._counts: dict[JsonObject, _Count] = {}
         self._covers: list[_Cover] = []
@@ -114,12 +118,18 @@ class PayloadScanner:
             return QUIET
         base = self._position
         self._position += len(piece)
-        if "{" not in piece and self._reader.idle:
-            self._reader.pass_over(len(piece))
+        reader = self._reader
+        if reader is None:
+            if "{" not in piece:
+                return QUIET
+            reader = self._reader = KeyPathReader()
+            reader.pass_over(base)
+        elif reader.idle and "{" not in piece:
+            reader.pass_over(len(piece))
             return QUIET
         settled = range(base + 1, self._position + 1)
         findings: list[Finding] = []
-        told = iter(self._reader.feed(piece))
+        told = iter(reader.feed(piece))
         event = next(told, None)
         for at in range(base if self._covers or event is None else event.at, self._position):
             ended = []
@@ -144,15 +154,15 @@ class PayloadScanner:
     def _count(self, found: JsonObject, path: str, index: StructureIndex) -> list[_Cover]:
         """An object has got one more path: what it covers from the next character on."""
         count = self._counts.setdefault(found, _Count())
-        hashed = index.path(path)
-        for number, sent in enumerate(self._echo):
+        hashed, protected = index.path(path), set(self._view.protected)
+        for number, sent in enumerate(self._echo(self._view)):
             if hashed in sent:
                 count.echoed[number] = count.echoed.get(number, 0) + 1
                 count.free = max(count.free, count.echoed[number])
         alike = []
         for structure in index.having(hashed):
             shared = count.shared[structure] = count.shared.get(structure, 0) + 1
-            if not self._protected.issuperset(index.audiences(structure)):
+            if not protected.issuperset(index.audiences(structure)):
                 count.free = max(count.free, shared)
             elif shared >= LEAST and shared >= SHARE * index.size(structure):
                 alike.append((shared, -structure))

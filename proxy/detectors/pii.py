@@ -34,6 +34,10 @@ _SIGNS = bytes(b for b in range(256) if not (chr(b).isascii() and chr(b).isalnum
 _PREFIXES = (b"0086", b"86", b"1")
 
 
+_Ready = tuple[Matcher | None, Matcher | None, frozenset[str]]
+"""For one role: the patterns that are held, those that are counted, the names that would be stopped."""
+
+
 class PiiDetector:
     """Finds checked patterns, and names where asked. Immutable but for what it has compiled."""
 
@@ -54,6 +58,7 @@ class PiiDetector:
         self._stops = stops
         self._recognize = recognize
         self._matchers: dict[frozenset[str], Matcher] = {}
+        self._ready: dict[str, _Ready] = {}
         try:
             self._matcher(ENTITIES)
         except ImportError as error:
@@ -66,18 +71,19 @@ class PiiDetector:
 
     def prepare(self, role: str) -> None:
         """Compile now what a scanner for this role needs, which takes some tenths of a second."""
-        stopped = self._stopped(role)
-        self._matcher(stopped & ENTITIES)
-        self._matcher(ENTITIES - stopped)
+        if role not in self._ready:
+            stopped = frozenset(each for each in self.entities if self._stops(role, NAME, each))
+            held, counted = self._matcher(stopped & ENTITIES), self._matcher(ENTITIES - stopped)
+            self._ready[role] = held, counted, stopped & NAMES
 
     def scanner(self, view: View) -> Scanner:
         """A scanner for one channel."""
-        stopped = self._stopped(view.role)
-        held, counted = self._matcher(stopped & ENTITIES), self._matcher(ENTITIES - stopped)
+        self.prepare(view.role)
+        held, counted, stopped = self._ready[view.role]
         told = _Told(self._key, _Echo.of(view))
         names = None
         if self._recognize is not None:
-            names = NamesScanner(NAME, self._recognize, view.echo, stopped & NAMES)
+            names = NamesScanner(NAME, self._recognize, view.echo, stopped)
         if held and not counted and names is None:
             return PatternScanner(held, told.report)
         return PiiScanner(
@@ -85,9 +91,6 @@ class PiiDetector:
             CountingScanner(counted, told.report) if counted else None,
             names,
         )
-
-    def _stopped(self, role: str) -> frozenset[str]:
-        return frozenset(each for each in self.entities if self._stops(role, NAME, each))
 
     def _matcher(self, entities: frozenset[str]) -> Matcher | None:
         if not entities:

@@ -118,17 +118,20 @@ class StoredIndex:
             name: [0, *accumulate(int(each.starts[-1]) for each in segments)]
             for name, segments in self._segments.items()
         }
+        each_of = self._segments.items()
+        self._seeds = {name: any_selects([each.seeds for each in found]) for name, found in each_of}
+        self._levels = {name: _levels(found) for name, found in each_of}
+        self._exempt = {name: any_of([each.run.contains for each in found]) for name, found in each_of}
         self._style = _any([part.style for part in parts])
         self._background = _any([part.background for part in parts])
         seeds = [part.background_seeds for part in parts if part.background_seeds is not None]
         self._background_seeds = any_selects(seeds) if seeds else None
-        self._allowed = AllowedTexts((), key, manifest.exempt_run)
         self._known: ValueTrie | JoinedValues = parts[0].values  # never walked: nothing is remembered in it
         self._structures: StructureIndex = parts[0].structures
         if len(parts) > 1:
             self._known = JoinedValues([part.values for part in parts], [part.documents for part in parts])
             self._structures = JoinedStructures([part.structures for part in parts])
-        self._values = self._known.freed(frozenset())
+        self.allow(AllowedTexts((), key, manifest.exempt_run))
 
     @property
     def age(self) -> float:
@@ -136,29 +139,27 @@ class StoredIndex:
         return time.time() - self.manifest.built
 
     def seeds(self, audience: str) -> Select:
-        return any_selects([each.seeds for each in self._segments[audience]])
+        return self._seeds[audience]
 
     def levels(self, audience: str) -> Sequence[tuple[int, Contains]]:
-        segments = self._segments[audience]
-        if len(segments) == 1:
-            return segments[0].levels
-        return joined_levels([each.levels for each in segments])
+        return self._levels[audience]
 
     def exempt(self, audience: str) -> Contains:
-        return any_of([each.run.contains for each in self._segments[audience]])
+        return self._exempt[audience]
 
     def background(self) -> Contains | None:
-        return either(self._background, self._allowed.runs())
+        return self._free
 
     def background_seeds(self) -> Select | None:
-        return either_selects(self._background_seeds, self._allowed.seeds())
+        return self._free_seeds
 
     def allow(self, texts: AllowedTexts) -> None:
         """From now on these texts are free for everyone, like background, and none that was allowed before.
 
         A scanner that has begun goes on with what it began with.
         """
-        self._allowed = texts
+        self._free = either(self._background, texts.runs())
+        self._free_seeds = either_selects(self._background_seeds, texts.seeds())
         self._values = self._known.freed(texts.values)
 
     def house_style(self) -> Contains | None:
@@ -220,6 +221,12 @@ def _parts(folder: Path, manifest: Manifest, key: GramKey) -> list[_Part]:
         )
         for number, about in enumerate(abouts)
     ]
+
+
+def _levels(segments: Sequence[_Audience]) -> Sequence[tuple[int, Contains]]:
+    if len(segments) == 1:
+        return segments[0].levels
+    return joined_levels([each.levels for each in segments])
 
 
 def _optional_set(folder: Path, prefix: str, manifest: Manifest, name: str) -> Contains | None:

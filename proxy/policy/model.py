@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
+from types import MappingProxyType
 from typing import Literal
 
 from proxy.errors import ConfigError
@@ -152,6 +153,9 @@ class Numbers:
 _Question = tuple[str, str, str, str | None]
 """Role, detector, entity, audience of the provenance."""
 
+_Known = tuple[tuple[str, ...], tuple[str, ...], Mapping[str, Threshold], frozenset[str]]
+"""Of a view: what is protected, what is cleared, the thresholds, what is only observed."""
+
 
 @dataclass(frozen=True, slots=True)
 class Policy:
@@ -178,6 +182,9 @@ class Policy:
         default_factory=dict, repr=False, compare=False
     )
     _outcomes: dict[_Question, _Outcome] = field(default_factory=dict, repr=False, compare=False)
+    _views: dict[tuple[str, tuple[str, ...]], _Known] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     def role(self, name: str) -> Role:
         """The role of this name. Raises ``ConfigError`` where the policy has none (a stale key)."""
@@ -203,17 +210,24 @@ class Policy:
         Protected is every audience of the index outside the role's clearance, so also one that the
         policy does not name; it gets the ``default`` threshold. ``observed`` is that of ``memorised``.
         """
+        question = (role, tuple(index_audiences))
+        known = self._views.get(question)
+        if known is None:
+            known = self._known_of(*question)
+            if len(self._views) < _KEPT:
+                self._views[question] = known
+        protected, cleared, thresholds, observed = known
+        return View(role, protected, cleared, thresholds, tuple(echo), self.exempt_run, observed)
+
+    def _known_of(self, role: str, index_audiences: Sequence[str]) -> _Known:
         audiences = tuple(dict.fromkeys(index_audiences))
         protected = self._protected(role, audiences)
         default = self.thresholds["default"]
-        return View(
-            role=role,
-            protected=protected,
-            cleared=tuple(each for each in audiences if each not in protected),
-            thresholds={each: self.thresholds.get(each, default) for each in protected},
-            echo=tuple(echo),
-            exempt_run=self.exempt_run,
-            observed=self.observed(role, "memorised", audiences),
+        return (
+            protected,
+            tuple(each for each in audiences if each not in protected),
+            MappingProxyType({each: self.thresholds.get(each, default) for each in protected}),
+            self.observed(role, "memorised", audiences),
         )
 
     def decide(self, finding: Finding, role: str, numbers: Numbers | None = None) -> Verdict:
