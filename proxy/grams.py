@@ -56,7 +56,7 @@ _FEW = 400
 
 
 class GramKey:
-    """Everything derived from the index key. Immutable but for its cache of folds."""
+    """Everything derived from the index key. Immutable but for its caches: of folds, and of secrets."""
 
     def __init__(self, secret: str) -> None:
         self._root = blake2b(secret.encode("utf-8"), digest_size=64, person=b"sluicegate-gram").digest()
@@ -65,6 +65,8 @@ class GramKey:
         self._word_seed = int.from_bytes(self._root[8:16], "little")
         self.id = blake2b(self._root, digest_size=8, person=b"sluicegate-kid").hexdigest()
         """Names the key without telling it, so that a wrong one is recognised."""
+        self._mixers: dict[int, Callable[[int, int], int]] = {}
+        self._secrets: dict[int, tuple[int, int, int, int, int]] = {}
         self.table = UnitTable()
         """Raw character to its encoded units."""
 
@@ -83,6 +85,12 @@ class GramKey:
 
     def _constants(self, length: int) -> tuple[int, int, int, int, int]:
         """The mixer's secrets for grams of this length: two masks and three odd multipliers."""
+        known = self._secrets.get(length)
+        if known is None:
+            known = self._secrets[length] = self._drawn(length)
+        return known
+
+    def _drawn(self, length: int) -> tuple[int, int, int, int, int]:
         digest = blake2b(
             length.to_bytes(4, "little"), key=self._root, digest_size=40, person=b"sluicegate-mix"
         ).digest()
@@ -116,6 +124,9 @@ class GramKey:
     def mixer(self, length: int) -> Callable[[int, int], int]:
         """A function that makes the gram of ``length`` units of its first and its last part, each of
         :func:`shorter` units, or of a seed twice for ``length == SEED``."""
+        known = self._mixers.get(length)
+        if known is not None:
+            return known
         one, two, first, second, third = self._constants(length)
 
         def mix(a: int, b: int) -> int:
@@ -123,6 +134,7 @@ class GramKey:
             x = ((x ^ (x >> 32)) * third) & MASK
             return x ^ (x >> 29)
 
+        self._mixers[length] = mix
         return mix
 
     def word(self, encoded: bytes) -> int:

@@ -32,6 +32,7 @@ KEY_VARIABLE = "SLUICEGATE_TRAIL_KEY"
 _LEAST = 16
 _MAC = b',"mac":"'
 _SIZE = 16
+_JSON = json.JSONEncoder(ensure_ascii=True, allow_nan=False, separators=(",", ":"))
 _LINE = re.compile(rb'([^\n]+),"mac":"([0-9a-f]{32})"\}\n?')
 
 
@@ -58,7 +59,7 @@ class Chain:
     def line(self, kind: str, fields: Mapping[str, Any]) -> tuple[bytes, Place]:
         """The next line, ended by a newline, and its place; it is the next until :meth:`written` is told."""
         head = {"v": FORMAT, "chain": self.id, "n": self.n, "kind": kind}
-        whole = json.dumps(head | dict(fields), ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+        whole = _JSON.encode({**head, **fields})
         body = whole[:-1].encode("ascii")
         mac = link(self._key, self.id, self._mac, body)
         return body + _MAC + mac.encode("ascii") + b'"}\n', Place(self.id, self.n, mac)

@@ -210,8 +210,10 @@ class EncodedScanner:
         budgets = (limit.budget for limit in self._view.thresholds.values())
         self._reach = reach = 4 + 2 * max(budgets, default=0)
         goes_on = _never if probe is None else probe.goes_on
-        self._letters = Rewind(LETTERS, LETTERS_LINGER, 0, reach, self._readers(detector.inner), goes_on)
-        self._words = Rewind(WORDS, WORDS_LINGER, 1, reach, self._readers(detector.runs), goes_on)
+        letters = _readers(detector, detector.inner, self._view, probe)
+        words = _readers(detector, detector.runs, self._view, probe)
+        self._letters = Rewind(LETTERS, LETTERS_LINGER, 0, reach, letters, goes_on)
+        self._words = Rewind(WORDS, WORDS_LINGER, 1, reach, words, goes_on)
         self._spans = Spans()
 
     def _hold(self) -> int:
@@ -270,18 +272,17 @@ class EncodedScanner:
             detectors.append(self._detector.nested)
         return [detector.scanner(self._view) for detector in detectors]
 
-    def _readers(self, detectors: Sequence[Detector]) -> Callable[[str], list[tuple[int, Scanner]]]:
-        """Gives fresh scanners of those detectors that may find something in a text."""
 
-        def readers(text: str) -> list[tuple[int, Scanner]]:
-            skipped = self._detector.runs if self._probe is not None and not self._probe.knows(text) else ()
-            return [
-                (number, detector.scanner(self._view))
-                for number, detector in enumerate(detectors)
-                if detector not in skipped
-            ]
+def _readers(
+    detector: EncodedDetector, inner: Sequence[Detector], view: View, probe: Probe | None
+) -> Callable[[str], list[tuple[int, Scanner]]]:
+    """Gives fresh scanners of those inner detectors that may find something in a text."""
 
-        return readers
+    def readers(text: str) -> list[tuple[int, Scanner]]:
+        skipped = detector.runs if probe is not None and not probe.knows(text) else ()
+        return [(number, each.scanner(view)) for number, each in enumerate(inner) if each not in skipped]
+
+    return readers
 
 
 def _never(text: str) -> bool:

@@ -224,10 +224,13 @@ class AnswerGuards:
         scanners = [detector.scanner(self._view) for detector in self._firewall.detectors]
         self._memorised += [scanner for scanner in scanners if isinstance(scanner, MemorisedScanner)]
         cells = JsonCells() if self._request.is_json(name) else None
-        return StreamGuard(scanners, self._decide, ceiling=self._ceiling, cells=cells)
+        # No method of this object: a guard that refers back to it would keep both until they are collected.
+        policy, role, numbers = self._firewall.policy, self._role, self._numbers
 
-    def _decide(self, finding: Finding) -> Verdict:
-        return self._firewall.policy.decide(finding, self._role, self._numbers)
+        def decide(finding: Finding) -> Verdict:
+            return policy.decide(finding, role, numbers)
+
+        return StreamGuard(scanners, decide, ceiling=self._ceiling, cells=cells)
 
     def _note_hold(self, channel: Channel, guard: StreamGuard, size: int, now: float) -> None:
         held = guard.held
