@@ -11,7 +11,7 @@ cut; the last ``keep`` units can always be told, and what is kept does not grow 
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import islice
+from itertools import chain, islice
 
 from xxhash import xxh3_64_intdigest
 
@@ -49,9 +49,11 @@ class Recent:
         self.first = 0
         """The first unit that is kept."""
         self._raw: list[int] = []
-        """The raw offset of each unit from ``first`` on, but for those put aside."""
+        """The raw offset of each unit from ``first`` on, but for those not placed and those put aside."""
         self._raw_end = 0
-        """The raw offset where those put aside begin."""
+        """The raw offset where those begin that are not placed."""
+        self._unplaced: list[tuple[str, bytes]] = []
+        """Pieces whose units are in ``_encoded``, but whose offsets nobody has asked for yet."""
         self._seeds: dict[int, int] = {}
         self._grams: dict[int, dict[int, int]] = {}
         self._mixers: dict[int, Callable[[int, int], int]] = {}
@@ -131,12 +133,16 @@ class Recent:
         """The raw offset of a unit."""
         if self._aside:
             self._work_out()
+        if self._unplaced:
+            self._place()
         return self._raw[unit - self.first]
 
     def offsets(self, begin: int, end: int) -> list[int]:
         """The raw offsets of the units [begin, end)."""
         if self._aside:
             self._work_out()
+        if self._unplaced:
+            self._place()
         return self._raw[begin - self.first : end - self.first]
 
     # --- keeping ---------------------------------------------------------------------------------------
@@ -144,23 +150,29 @@ class Recent:
     def _work_out(self) -> None:
         """What was put aside joins the rest, but for what no look-back needs any more."""
         self._drop_aside()
-        fresh = self._aside_size // UNIT_BYTES
-        aside, encode = self._aside, self._key.table.__getitem__
-        for piece, units in aside:
+        aside, fresh = self._aside, self._aside_size // UNIT_BYTES
+        self._unplaced += aside
+        self._encoded += b"".join([units for _, units in aside])
+        aside.clear()
+        self._aside_size = 0
+        surplus = len(self._encoded) // UNIT_BYTES - self._keep - fresh
+        if surplus > _SLACK:
+            self._place()
+            del self._raw[:surplus]
+            self._encoded = self._encoded[surplus * UNIT_BYTES :]
+            self.first += surplus
+
+    def _place(self) -> None:
+        """Work out where the units came from of which only the seeds were asked for so far."""
+        encode = self._key.table.__getitem__
+        for piece, units in self._unplaced:
             start, end = self._raw_end, self._raw_end + len(piece)
             if len(units) == len(piece) * UNIT_BYTES and piece.isascii() and piece.isalnum():
                 self._raw += range(start, end)
             else:
                 self._raw += _of_units(start, list(map(encode, piece)), len(units) // UNIT_BYTES)
             self._raw_end = end
-        self._encoded += b"".join([units for _, units in aside])
-        aside.clear()
-        self._aside_size = 0
-        surplus = len(self._raw) - self._keep - fresh
-        if surplus > _SLACK:
-            del self._raw[:surplus]
-            self._encoded = self._encoded[surplus * UNIT_BYTES :]
-            self.first += surplus
+        self._unplaced.clear()
 
     def _drop_aside(self) -> None:
         """Only the last piece and those that hold ``keep`` units before it stay, if all were put aside."""
@@ -174,7 +186,9 @@ class Recent:
             if size >= need:
                 break
         dropped = len(self._aside) - count
-        self._raw_end += sum(len(piece) for piece, _ in islice(self._aside, dropped))
+        gone = chain(self._unplaced, islice(self._aside, dropped))
+        self._raw_end += sum(len(piece) for piece, _ in gone)
+        self._unplaced.clear()
         del self._aside[:dropped]
         self._aside_size = size
         self.first = (self._size - size) // UNIT_BYTES

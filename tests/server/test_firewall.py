@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -49,6 +51,21 @@ async def test_clean_text_passes_and_is_counted(firewall: Firewall) -> None:
     assert (made.verdicts, made.redacted) == ((), False)
     assert made.held_mean <= made.held_max
     assert made.scan_seconds > 0
+
+
+async def test_what_was_read_is_freed_when_the_answer_ends(firewall: Firewall) -> None:
+    """Nothing of an answer waits for a collection of garbage: its guards go with the last who holds them."""
+    gc.collect()
+    gc.disable()
+    try:
+        made = await guards(firewall)
+        text = f"Hello, how are you? {ADMIN[:40]} aGVsbG8gd29ybGQsIGhlbGxvIHdvcmxk"
+        await made.feed(deltas(text), [(0, "content")])
+        seen = weakref.ref(made)
+        del made
+        assert seen() is None
+    finally:
+        gc.enable()
 
 
 async def test_a_channel_is_held_until_it_ends(firewall: Firewall) -> None:
