@@ -1,7 +1,8 @@
 """The gates: which of the last characters are worth a closer look, and by whom.
 
 Strategy: at look-out points, every ``STRIDE`` characters from the start of the text, the last two and
-three blocks of so many pairs are weighed (``gauge``); every few blocks the last words are looked at as well.
+three blocks of so many pairs are weighed (``gauge``); every few blocks the last words and letters are looked
+at as well.
 
 May import: the tables of decoders, ``gauge``, ``order``, ``nato``, ``transducer``. The rule that must stay
 true: what is told at a look-out point depends on the characters before it alone.
@@ -14,8 +15,8 @@ from functools import lru_cache
 from proxy.detectors.decoders import MARKED, SCRAMBLED, SPELT, STRANGE, gauge
 from proxy.detectors.decoders.gauge import AGAIN, BACKWARD, CLEAR, EXCESS, FORWARD, LETTERS, Gauge
 from proxy.detectors.decoders.nato import TELLING
-from proxy.detectors.decoders.order import Probe, words_begin, words_gate
-from proxy.detectors.decoders.transducer import STRIDE, Decoder
+from proxy.detectors.decoders.order import Probe, letters_begin, words_begin, words_gate
+from proxy.detectors.decoders.transducer import KEEP, STRIDE, Decoder
 
 _TWO, _THREE = 2 * STRIDE, 3 * STRIDE
 _STRANGE_TWO = -16
@@ -53,7 +54,19 @@ class Gates:
     What the other attributes tell holds at the look-out point that :meth:`find` returned, until :meth:`shut`.
     """
 
-    __slots__ = ("_block", "_due", "_new", "_old", "_probe", "_sum", "_threes", "open", "reordered", "spelt")
+    __slots__ = (
+        "_block",
+        "_due",
+        "_new",
+        "_old",
+        "_probe",
+        "_sum",
+        "_threes",
+        "mirrored",
+        "open",
+        "reordered",
+        "spelt",
+    )
 
     def __init__(self, weights: Gauge, probe: Probe | None) -> None:
         self._threes = weights.threes
@@ -66,6 +79,8 @@ class Gates:
         self._sum = 0
         self.open = 0
         """What looks odd: a set of bits."""
+        self.mirrored = False
+        """Whether the last letters say something protected backwards."""
         self.reordered = False
         """Whether words may stand in the opposite order."""
         self.spelt = False
@@ -73,7 +88,9 @@ class Gates:
 
     @property
     def backwards(self) -> bool:
-        """Whether the last characters look more like language backwards than forwards."""
+        """Whether the last characters say something protected, or look more like language, backwards."""
+        if self.mirrored:
+            return True
         return bool(self.open & _REVERSED) and gauge.points(self._sum, BACKWARD, _THREE) > _LEAST
 
     def asked(self) -> tuple[Decoder, ...]:
@@ -103,11 +120,11 @@ class Gates:
             old, new = new, last
             if at == due:
                 self._due = (due := due + _BEGINS_EVERY) + shift
-                self._words(tail[max(0, at - _WORDS) : at], at + shift)
+                self._words(tail[max(0, at - KEEP) : at], at + shift)
             elif total & _ALL == _ALL:
                 continue
             self.open = total & _ALL ^ _ALL
-            if self.open or self.reordered or self.spelt:
+            if self.open or self.mirrored or self.reordered or self.spelt:
                 self._old, self._new, self._sum = old, new, total - _ADD
                 return at + shift
         self._old, self._new = old, new
@@ -115,11 +132,15 @@ class Gates:
 
     def shut(self) -> None:
         """The look-out point that was returned has been seen to."""
-        self.open, self.reordered, self.spelt = 0, False, False
+        self.open = 0
+        self.mirrored = self.reordered = self.spelt = False
 
     def _words(self, text: str, look: int) -> None:
-        """Look at whole words."""
-        self.reordered = self._probe is not None and words_begin(text, self._probe)
+        """Look at letters and at whole words."""
+        probe = self._probe
+        self.mirrored = probe is not None and letters_begin(text, probe)
+        text = text[-_WORDS:]
+        self.reordered = probe is not None and words_begin(text, probe)
         self.spelt = False
         if not look % _WORDS_EVERY:
             words = text.lower().split()

@@ -1,5 +1,7 @@
 """Letters spelt with the words of the international spelling alphabet (ICAO Annex 10, with its variants).
 
+Digits between the words stand for themselves, as they are mostly written.
+
 Budget: 64 raw characters, some ten letters, for whole words are looked at every 64; 96 are looked back on.
 Limit: other words than those of the alphabet and the ten digits end the run.
 
@@ -30,17 +32,17 @@ WORDS = (
 _RARE = "bravo charlie foxtrot juliett juliet quebec sierra tango uniform whiskey yankee zulu"
 TELLING = frozenset(word + point for word in _RARE.split() for point in ("", ",", ".", ";"))
 """Words of the alphabet that are not much used otherwise: one of them is worth a look."""
-_WORD = re.compile(r"[A-Za-z]+")
+_WORD = re.compile(r"[A-Za-z0-9]+")
 _LONGEST = 8
 
 
 def _within(character: str) -> bool:
-    return character.isascii() and character.isalpha()
+    return character.isascii() and character.isalnum()
 
 
 def _meaning(token: str) -> str | None:
-    """The letter of a word. X-ray comes as two tokens."""
-    return WORDS.get(token.lower())
+    """The letter of a word, or digits. X-ray comes as two tokens."""
+    return token if token.isdecimal() else WORDS.get(token.lower())
 
 
 _make = partial(TokenRun, _meaning, _within, lambda character: not character.isalnum(), _LONGEST)
@@ -60,6 +62,7 @@ class Nato:
         for word in reversed(words):
             if _meaning(word[0]) is None:
                 break
-            start, count = word.start(), count + 1
+            start = word.start()
+            count += not word[0].isdecimal()
         if count >= 3:
             yield Opening("", _make, glance.offset(len(glance.tail) - len(tail) + start))

@@ -1,4 +1,4 @@
-"""Whether words stand in the opposite order: the cheap tests that open the gate to reading them backwards.
+"""Whether words or letters stand in the opposite order: cheap tests that open the gates to reading backwards.
 
 May import: the standard library. The rule that must stay true: a test looks at the words it is given and at
 nothing else.
@@ -76,3 +76,16 @@ def words_begin(text: str, probe: Probe) -> bool:
     del words[:1]  # what is left of the text
     words.reverse()
     return probe.begins(words[:_JOINED]) and probe.begins(words[2 : 2 + _JOINED])
+
+
+def letters_begin(text: str, probe: Probe) -> bool:
+    """Whether the last letters, in the opposite order, begin as a protected text may: from the last and
+    from the last but two.
+
+    So text is told that looks like no language either way: tables, code, drawings.
+    """
+    backwards = text[::-1]
+    if not probe.begins(backwards):
+        return False
+    letters = "".join(filter(str.isalnum, backwards))
+    return probe.begins(letters[2:])

@@ -6,17 +6,21 @@ look-out point. Their text begins with the newest character, so a match that is 
 growing is one that begins at the start of that reading: its settled offset stands still there. What
 such a match covers is held, and a finding in it covers the raw text up to the newest character.
 
+How far letters are read is counted in characters without the inside of long runs of blanks and signs, since
+these carry nothing: tables, code and drawings have their letters far apart.
+
 Once a finding covers all that was read, what comes after is held until the next look, so there is no haste:
 the tail is read at every second look-out point, or at every fourth while the newest characters go on as
 protected text does, and at the end of the text.
 
 Budget: 24 raw characters where the gate opens in time. Letters: 98 of 100 stretches of 24 characters
-of English and 95 of Chinese open it; the others open one or two look-out points later. Words: the gate
-looks every 32 characters whether what the last words say in the opposite order begins as a protected text
-may, which all stretches of some six words do, and every 64 characters for a joint like "the of" or a full
-stop before a small letter; what comes after that is held as above. Limits: values that are
-shorter than a match is held for (an e-mail address) are reported when they are complete, not held; text
-written backwards is not decoded further.
+of English and 95 of Chinese open it; the others open one or two look-out points later. What looks like no
+language opens it where its last letters, backwards, begin as a protected text may, which is asked every 32
+characters. Words: the gate looks every 32 characters whether what the last words say in the opposite order
+begins as a protected text may, which all stretches of some six words do, and every 64 characters for a joint
+like "the of" or a full stop before a small letter; what comes after that is held as above. Limits: values
+that are shorter than a match is held for (an e-mail address) are reported when they are complete, not held;
+text written backwards is not decoded further.
 
 May import: ``transducer``, ``stream`` and the ground floor. The rule that must stay true: forward text opens
 the gate rarely, and holds nothing when it does.
@@ -36,7 +40,8 @@ from proxy.types import Finding, Scanner, Span, in_full
 _STILL = 6
 """Characters over which a settled offset must stand still to be a match and not just slowness."""
 _PART = 64
-"""Characters that are read backwards at first, and then at a time, where a match goes on beyond them."""
+"""Characters that are read backwards at first, and then at a time, where a match goes on beyond them; see
+``Order.size``."""
 LETTERS_LINGER = 2
 """Look-out points for which a gate stays open after it was last true."""
 WORDS_LINGER = 8
@@ -50,17 +55,35 @@ Places = Sequence[int]
 Scanners = Callable[[str], Sequence[tuple[int, Scanner]]]
 """Fresh scanners, with the numbers of their detectors: those that may find or hold something in a text."""
 
+_EMPTY = re.compile(r"(?<=[\W_]{2})[\W_]+")
+"""The inside of a long run of blanks and signs."""
+
+
+def _stretch(text: str, count: int) -> int:
+    """How long a beginning of a text has ``count`` characters that are not inside a long run of signs."""
+    size = count
+    for inside in _EMPTY.finditer(text):
+        if inside.start() >= size:
+            break
+        size += len(inside[0])
+    return min(size, len(text))
+
+
+def _as_it_is(text: str, count: int) -> int:
+    return min(count, len(text))
+
 
 @dataclass(frozen=True, slots=True)
 class Order:
     """A way of reading backwards.
 
     ``read`` gives ``tail[start:end]`` backwards; ``edge`` is the last place up to an index at which such a
-    part may begin.
+    part may begin; ``size`` tells how long a beginning of a text counts as so many characters.
     """
 
     read: Callable[[str, int, int], tuple[str, Places]]
     edge: Callable[[str, int], int]
+    size: Callable[[str, int], int]
 
 
 def _letters(tail: str, start: int, end: int) -> tuple[str, Places]:
@@ -86,8 +109,8 @@ def _word_begins(tail: str, index: int) -> int:
     return index
 
 
-LETTERS = Order(_letters, lambda tail, index: index)
-WORDS = Order(_words, _word_begins)
+LETTERS = Order(_letters, lambda tail, index: index, _stretch)
+WORDS = Order(_words, _word_begins, _as_it_is)
 
 
 @dataclass(slots=True)
@@ -167,36 +190,37 @@ class Rewind:
     def _try(self, tail: str, read: int) -> list[Found]:
         """Read part by part, as long as a match from the start goes on. Sets ``hold``."""
         self.hold = None
-        base, start = read - len(tail), self.order.edge(tail, max(0, len(tail) - _PART))
+        base, backwards = read - len(tail), tail[: -KEEP - 1 : -1]
+        start = self.order.edge(tail, len(tail) - self.order.size(backwards, _PART))
         text, first = self.order.read(tail, start, len(tail))
         readings = [_Reading(number, scanner) for number, scanner in self.scanners(text)]
-        places = list(first)
-        found = self._feed(readings, text, places, base, read)
-        if any(reading.goes_on(self._near) for reading in readings):
+        offsets, near = [base + place for place in first], self.order.size(text, self._near)
+        found = self._feed(readings, text, offsets, near, read)
+        if any(reading.goes_on(near) for reading in readings):
             for back in range(2 * _PART, KEEP + 1, _PART):
                 if self._covers(found, read):
                     break
-                end, start = start, self.order.edge(tail, max(0, len(tail) - back))
+                end, start = start, self.order.edge(tail, len(tail) - self.order.size(backwards, back))
                 if start < end:
                     text, more = self.order.read(tail, start, end)
-                    places += more
-                    found = self._feed(readings, text, places, base, read)
+                    offsets += [base + place for place in more]
+                    found = self._feed(readings, text, offsets, near, read)
         for reading in readings:
-            last = _still(reading.settled, self._near)
+            last = _still(reading.settled, near)
             if last >= 0:
-                held = base + min(places[: last + 1])
+                held = min(offsets[: last + 1])
                 self.hold = held if self.hold is None else min(self.hold, held)
         return found
 
     def _feed(
-        self, readings: Sequence[_Reading], text: str, places: Places, base: int, read: int
+        self, readings: Sequence[_Reading], text: str, offsets: Sequence[int], near: int, read: int
     ) -> list[Found]:
-        """Read on: all that was found since the start."""
+        """Read on: all that was found since the start. ``offsets``: of each character of the reading."""
         found: list[Found] = []
         for reading in readings:
             reading.feed(text)
             for finding in _grown(reading.findings):
-                found.append(self._carry(reading.number, finding, places, base, read))
+                found.append(self._carry(reading.number, finding, offsets, near, read))
         return found
 
     def _covers(self, found: Sequence[Found], read: int) -> bool:
@@ -206,22 +230,22 @@ class Rewind:
 
     @property
     def _near(self) -> int:
-        """Where a match that may still grow has its settled offset at most."""
+        """Where a match that may still grow has its settled offset at most; see ``Order.size``."""
         return self.reach + STRIDE + 4
 
-    def _carry(self, number: int, finding: Finding, places: Sequence[int], base: int, read: int) -> Found:
+    def _carry(self, number: int, finding: Finding, offsets: Sequence[int], near: int, read: int) -> Found:
         span = finding.span
         origin = span.start if finding.origin is None else finding.origin
-        if finding.part_of is not None and origin <= self._near:
+        if finding.part_of is not None and origin <= near:
             origin = 0
-        covered = places[origin : span.end]
+        covered = offsets[origin : span.end]
         return Found(
             self.run,
             number,
             finding,
-            origin=base + min(covered),
-            start=base + min(covered),
-            end=base + max(covered) + 1,
+            origin=min(covered),
+            start=min(covered),
+            end=max(covered) + 1,
             at=read - 1,
         )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from proxy.detectors.decoders.order import words_begin, words_gate
+from proxy.detectors.decoders.order import letters_begin, words_begin, words_gate
 
 
 class Known:
@@ -44,3 +44,14 @@ def test_words_in_the_opposite_order_begin_as_the_text_does() -> None:
     assert not words_begin("one the night shift keeps ", Known("keepsshiftnight"))
     assert not words_begin("", known)
     assert not words_begin("thenightshift", Known("thenightshift")), "it goes on"
+
+
+def test_letters_in_the_opposite_order_begin_as_the_text_does() -> None:
+    """The last letters, read the other way round, are asked for, however many signs stand between them."""
+    secret = "thenightshiftkeepsthespare"
+    known = Known(*(secret[at:] for at in range(len(secret))))
+    assert letters_begin("so: " + secret[::-1], known)
+    assert letters_begin("so: " + secret[4:][::-1], known)
+    assert not letters_begin(secret, known)
+    assert not letters_begin("so: " + secret[::-1], Known(secret)), "one chance hit"
+    assert not letters_begin("", known)

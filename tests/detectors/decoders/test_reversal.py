@@ -153,3 +153,18 @@ def test_slowness_is_no_match() -> None:
     rewind = Rewind(LETTERS, 2, 0, 4, lambda text: [(0, Slow())], lambda text: False)
     rewind.look("nothing of any interest stands here", 35, True)
     assert rewind.hold is None
+
+
+def test_blanks_and_signs_do_not_use_up_what_is_read() -> None:
+    """A secret in a drawing is held and found as far as its letters go, however many signs lie between."""
+    words = SECRET.split()
+    drawing = "".join(f"|  {word:<9}|\n+-------+\n" for word in words)
+    raw = drawing[::-1]
+    rewind = letters()
+    found = [one for read, more in looks(rewind, "so: " + raw, first=160) for one in more]
+    assert found, "as much as it has to say lies far back"
+    assert max(one.end for one in found) > len(raw) - 64
+    prose = "nothing of this is in a drawing, "
+    assert LETTERS.size(prose, 20) == WORDS.size(prose, 20) == 20
+    assert LETTERS.size("a" + " " * 50 + "b", 4) == 52
+    assert WORDS.size("a" + " " * 50 + "b", 4) == 4

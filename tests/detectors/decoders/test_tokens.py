@@ -33,6 +33,19 @@ def test_a_run_of_tokens_is_read_from_its_start(name: str, decoder: Decoder) -> 
     assert [reading.replace(" ", "") for reading in found] == [SECRET.replace(" ", "")]
 
 
+@pytest.mark.parametrize(
+    ("raw", "text"),
+    [
+        ("Alfa Tango 6 0 Delta Alfa Yankee Sierra Oscar Lima Delta ", "at60daysold"),
+        ("3 Mike November Tango Hotel Sierra, 12 Mike Oscar Romeo Echo", "3mnths12more"),
+        ("9 Kilo 2 Xray 7 Mike 4 Papa 1 November 8 Quebec 3 Romeo 5 Tango", "9k2x7m4p1n8q3r5t"),
+    ],
+)
+def test_digits_stand_for_themselves_between_spelling_words(raw: str, text: str) -> None:
+    """A number in a spelt text ends nothing, before the words of the alphabet or after them."""
+    assert readings(Nato(), raw[:40], raw[40:]) == [text]
+
+
 @pytest.mark.parametrize("name", ["decimal", "code-points", "code-points-u"])
 def test_chinese_is_read_from_numbers(name: str) -> None:
     """Numbers may be bytes of UTF-8 or code points."""
@@ -50,6 +63,7 @@ def test_chinese_is_read_from_numbers(name: str) -> None:
         (CodePoints(), "in 1987, 1991 and 2004 it was"),
         (CodePoints(), "3.14 2.71 1.41"),
         (Nato(), "we saw Romeo and Juliet in "),
+        (Nato(), "Rooms 1 2 3 4 5, hotel 6 7 8, "),
     ],
 )
 def test_what_only_looks_like_tokens_opens_nothing(decoder: Decoder, tail: str) -> None:
