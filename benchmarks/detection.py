@@ -7,7 +7,10 @@ background), is changed as the row says, and stands in the middle of an ordinary
 unchanged by itself. The index has a background: answers to one half of the prompts; carriers and false
 alarms are of the other half.
 
-caught: the answer was stopped while a part of the passage was not out. leak: units of the passage that got
+caught: the answer was stopped while a part of the passage was not out. "ours %" is of all passages; "of 32+
+units %" beside it is of those among them that have, as they stand in the document, the 32 units from which
+on an exact match is guaranteed to be found: 50 characters of code, of a table or of a drawing may have fewer.
+A line above the table says how many they are; the bars are held to both. leak: units of the passage that got
 out, over all passages, those that were not caught included; of a code, in proportion to its characters; of
 changed text, what stands there now. held: characters held back, averaged over what was read. us a token:
 processor time of the guard and its scanners for 4.4 characters, in both languages; both over the first 50
@@ -120,12 +123,13 @@ def table(
     for other in others:
         report.note(f"  {other.short}: {other.about}; {other.most} passages a cell")
     count = len(passages[recall.SIZES[0]])
+    recall.say_reach(report, language.name, work, passages)
     title = f"{language.name}: % caught, {count} passages a cell"
-    report.table(title, recall.headings(others), [cell.line() for cell in cells])
-    recall.keep(report, f"{language.name}: intervals", others, cells)
+    report.table(title, recall.headings(others, work.act), [cell.line() for cell in cells])
+    recall.keep(report, f"{language.name}: intervals", others, cells, work.act)
     early = sum(cell.before for cell in cells)
     report.bar(f"{language.name}: answers stopped before the passage", early, "0", not early)
-    recall.hold_to_bars(report, language.name, cells)
+    recall.hold_to_bars(report, language.name, cells, work.act)
 
 
 def kept(sweep: Sweep, passages: dict[int, list[Passage]], words: Words) -> Kept:

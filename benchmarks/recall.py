@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import compress
 
 import numpy as np
 
@@ -56,10 +57,14 @@ def share(caught: Sequence[bool], sources: Sequence[int], seed: int = 5) -> Shar
 
 @dataclass(slots=True)
 class Cell:
-    """What came of the passages of one size under one row. ``leaked``: units of each that got out."""
+    """What came of the passages of one size under one row. ``leaked``: units of each that got out.
+
+    ``reach``: which of the passages, as they stand in the document, have the units at which a match acts.
+    """
 
     row: Row
     size: int
+    reach: Sequence[bool]
     caught: list[bool] = field(default_factory=list)
     leaked: list[int] = field(default_factory=list)
     others: dict[str, list[bool]] = field(default_factory=dict)
@@ -74,12 +79,19 @@ class Cell:
     def ours(self) -> Share:
         return share(self.caught, self.sources)
 
+    @property
+    def ours_of_reach(self) -> Share | None:
+        """The share caught of the passages that have the units at which a match acts; None: none has."""
+        caught = list(compress(self.caught, self.reach))
+        return share(caught, list(compress(self.sources, self.reach))) if caught else None
+
     def line(self) -> list[object]:
         """The cells of a line of the table."""
         return [
             self.row.name,
             self.size,
             str(self.ours),
+            _said(self.ours_of_reach),
             *(str(share(found, self.sources)) for found in self.others.values()),
             *(int(quantile(self.leaked, part)) for part in (0.5, 0.99)),
             max(self.leaked),
@@ -88,12 +100,20 @@ class Cell:
         ]
 
     def numbers(self) -> list[object]:
-        """Shares with their intervals, then what got out of the passages that were caught."""
+        """Shares with their intervals, what got out of the passages that were caught, the passages that reach
+        the units at which a match acts, and the share of these with its interval."""
         shares = [self.ours, *(share(found, self.sources) for found in self.others.values())]
         flat = [round(bound, 2) for each in shares for bound in (each.value, each.low, each.high)]
         stopped = [leak for leak, caught in zip(self.leaked, self.caught, strict=True) if caught]
         parts = [int(quantile(stopped, part)) for part in (0.5, 0.99)]
-        return [self.row.name, self.size, len(self.caught), *flat, *parts, max(stopped, default=0)]
+        long = self.ours_of_reach
+        of_reach = [None] * 3 if long is None else [round(x, 2) for x in (long.value, long.low, long.high)]
+        most = max(stopped, default=0)
+        return [self.row.name, self.size, len(self.caught), *flat, *parts, most, sum(self.reach), *of_reach]
+
+
+def _said(share: Share | None) -> str:
+    return "-" if share is None else str(share)
 
 
 class Recall:
@@ -104,9 +124,16 @@ class Recall:
         self._others = others
         self._words = words
         self._units = Units()
+        self.act = house.policy.thresholds["default"].act
+        """Units at which a match acts: L."""
+
+    def reach(self, passages: Sequence[Passage]) -> list[bool]:
+        """Which passages have the units at which a match acts."""
+        return [self._units.count(passage.text) >= self.act for passage in passages]
 
     def cell(self, row: Row, size: int, passages: Sequence[Passage]) -> Cell:
-        cell = Cell(row, size, sources=[passage.source for passage in passages])
+        sources = [passage.source for passage in passages]
+        cell = Cell(row, size, self.reach(passages), sources=sources)
         dice = random.Random(f"{row.name} {size}")
         texts = [row.make(passage.text, dice, self._words) for passage in passages]
         for number, (passage, text) in enumerate(zip(passages, texts, strict=True)):
@@ -148,31 +175,50 @@ class Recall:
         return self._units.count(text[:out])
 
 
-def headings(others: Sequence[Baseline]) -> list[str]:
+def headings(others: Sequence[Baseline], act: int) -> list[str]:
     names = [other.short for other in others]
-    return ["row", "characters", "ours %", *names, "leak p50", "p99", "max", "held", "us a token"]
+    ours = ["ours %", f"of {act}+ units %"]
+    return ["row", "characters", *ours, *names, "leak p50", "p99", "max", "held", "us a token"]
 
 
-def keep(report: Report, title: str, others: Sequence[Baseline], cells: Sequence[Cell]) -> None:
+def say_reach(report: Report, language: str, work: Recall, passages: Mapping[int, Sequence[Passage]]) -> None:
+    """What share of the passages of each size has the units at which a match acts: all of those drawn."""
+    shares = {}
+    for size, each in passages.items():
+        reach = work.reach(each)
+        shares[size] = round(100 * sum(reach) / len(reach), 2)
+    report.numbers[f"{language}: % of the passages that have {work.act} units or more"] = shares
+    said = ", ".join(f"{share:g} % of those of {size} characters" for size, share in shares.items())
+    report.note(f"  passages that have {work.act} units or more, at which a match acts: {said}")
+
+
+def keep(report: Report, title: str, others: Sequence[Baseline], cells: Sequence[Cell], act: int) -> None:
     """The intervals, for the JSON alone."""
     names = [f"{name} {end}" for name in ("ours", *(o.short for o in others)) for end in ("%", "low", "high")]
     caught = ["leak of caught p50", "p99", "max"]
-    columns = ["row", "characters", "passages", *names, *caught]
+    long = [f"passages of {act}+ units", *(f"ours of {act}+ units {end}" for end in ("%", "low", "high"))]
+    columns = ["row", "characters", "passages", *names, *caught, *long]
     report.tables.append({"title": title, "columns": columns, "rows": [cell.numbers() for cell in cells]})
 
 
-def hold_to_bars(report: Report, language: str, cells: Sequence[Cell]) -> None:
-    """What was promised, each beside what was measured."""
+def hold_to_bars(report: Report, language: str, cells: Sequence[Cell], act: int) -> None:
+    """What was promised, each beside what was measured: of all passages, then of those of ``act`` units."""
     for cell in cells:
         bar = promised(cell.row, cell.size)
         if bar is not None:
             value = cell.ours.value
             what = f"{language}: {cell.row.name}, {cell.size} characters, % caught"
             report.bar(what, value, f">= {bar:g}", value >= bar)
+    for cell in cells:
+        bar = 100.0 if cell.row.group == FORM else promised(cell.row, cell.size)
+        long = cell.ours_of_reach
+        if bar is not None and long is not None:
+            what = f"{language}: {cell.row.name}, {cell.size} characters, % caught of those of {act}+ units"
+            report.bar(what, long.value, f">= {bar:g}", long.value >= bar)
 
 
 def promised(row: Row, size: int) -> float | None:
-    """The share of passages that must be caught; None where nothing was promised."""
+    """The share of all passages that must be caught; None where nothing was promised."""
     if row.group == FORM:
         return 98.0 if size == SIZES[0] else 100.0
     if row.group == CODE:

@@ -51,7 +51,7 @@ def _processor() -> str:
 
 def _command(name: str, quick: bool, extra: Mapping[str, object]) -> str:
     options = "".join(f" --{key} {value}" for key, value in extra.items())
-    return f"python -m benchmarks.{name} --data DATA{' --quick' if quick else ''}{options}"
+    return f"python -m benchmarks.{name.partition('.')[0]} --data DATA{' --quick' if quick else ''}{options}"
 
 
 @dataclass(slots=True)
