@@ -97,6 +97,8 @@ class Base85:
         signs = len(_ODD.intersection(run))
         if len(run) < _LEAST or signs < _SIGNS - 1 or (signs < _SIGNS and not _MIXED.match(run)):
             return
+        if not glance.tail[-_LEAST:].isascii():
+            return  # every opening covers at least these, and no symbol is beyond ASCII
         long = len(glance.tail) > _LONG and not _BLANK.search(glance.tail, len(glance.tail) - _LONG)
         if long and glance.read % _SELDOM:
             return
