@@ -20,7 +20,8 @@ characters. Words: the gate looks every 32 characters whether what the last word
 begins as a protected text may, which all stretches of some six words do, and every 64 characters for a joint
 like "the of" or a full stop before a small letter; what comes after that is held as above. Limits: values
 that are shorter than a match is held for (an e-mail address) are reported when they are complete, not held;
-text written backwards is not decoded further.
+text whose letters are so far apart that a match needs more than ``KEEP`` characters is not found; text
+written backwards is not decoded further.
 
 May import: ``transducer``, ``stream`` and the ground floor. The rule that must stay true: forward text opens
 the gate rarely, and holds nothing when it does.
