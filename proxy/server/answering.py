@@ -230,11 +230,17 @@ async def read_body(http: Request, limit: int) -> object:
     size = 0
     try:
         async with asyncio.timeout(_BODY_SECONDS):
-            async for part in http.stream():
+            more = True
+            while more:
+                message = await http.receive()
+                if message["type"] == "http.disconnect":
+                    raise ClientDisconnect()
+                part = message.get("body", b"")
                 size += len(part)
                 if size > limit:
                     raise too_large
                 parts.append(part)
+                more = message.get("more_body", False)
     except TimeoutError:
         raise RequestError("The request body did not come in time.", status=408) from None
     try:
