@@ -312,11 +312,14 @@ class MemorisedScanner:
 
     def _cut(self, ladder: Ladder, origin: int) -> None:
         """Look up the runs of X units that end after ``origin`` and have not been looked up."""
-        run = self._run
+        run, recent, found = self._run, self._recent, False
         for end in range(self._units, max(ladder.looked, origin, run - 1), -1):
-            gram = self._gram(run, end)
-            if any(contains(gram) for contains in ladder.cuts):
-                ladder.z = end
+            gram = recent.gram(run, end)
+            for contains in ladder.cuts:
+                if contains(gram):
+                    ladder.z, found = end, True
+                    break
+            if found:
                 break
         ladder.looked = self._units
 

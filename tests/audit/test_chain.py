@@ -26,6 +26,16 @@ def test_lines_are_linked() -> None:
         before = mac
 
 
+@pytest.mark.parametrize(
+    "said", ["plain", "退款", "a\x7fb", "\x00\n", "\ud800", '"}\\', 2**70, -1e-7, None, True]
+)
+def test_a_line_is_printable_ascii_whatever_it_says(said: object) -> None:
+    """Characters that are none are escaped, and what was said can be read again."""
+    line, _ = Chain().line("k", {"a": said, "b": [said]})
+    assert all(32 <= byte < 127 for byte in line.rstrip(b"\n"))
+    assert json.loads(line)["a"] == json.loads(line)["b"][0] == said
+
+
 def test_a_line_that_was_not_written_is_made_again() -> None:
     """The chain goes on only when it is told that the line is in the file."""
     chain = Chain()
