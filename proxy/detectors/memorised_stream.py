@@ -74,14 +74,17 @@ class MemorisedScanner:
     def _segments(self, piece: str) -> Scan:
         """A long piece in several: what begins in one is followed to the end of that one at most."""
         start = self._recent.position
-        scans = [
-            in_full(self.feed(piece[at : at + _SEGMENT]), start + at, min(_SEGMENT, len(piece) - at))
-            for at in range(0, len(piece), _SEGMENT)
-        ]
-        return Scan(
-            [finding for scan in scans for finding in scan.findings],
-            [offset for scan in scans for offset in scan.settled],
-        )
+        parts = [piece[at : at + _SEGMENT] for at in range(0, len(piece), _SEGMENT)]
+        scans = [self.feed(part) for part in parts]
+        if all(scan is QUIET for scan in scans):
+            return QUIET
+        findings: list[Finding] = []
+        settled: list[int] = []
+        for part, scan in zip(parts, scans, strict=True):
+            scan = in_full(scan, start + len(settled), len(part))
+            findings += scan.findings
+            settled += scan.settled
+        return Scan(findings, settled)
 
     def _wakes(self, seeds: Sequence[int]) -> bool:
         """Whether one of the seeds that are looked up while all is quiet matters."""
