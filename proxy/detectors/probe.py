@@ -10,17 +10,19 @@ from collections.abc import Sequence
 
 from xxhash import xxh3_64_intdigest
 
-from proxy.grams import SEED_BYTES, GramKey
+from proxy.grams import SEED, SEED_BYTES, GramKey
 from proxy.text import UNIT_BYTES
 from proxy.types import Select
 
 _EVERY_SECOND = 2 * UNIT_BYTES
+_FIRST = 2 * SEED
+"""Characters in which the first seed mostly ends."""
 
 
 class SeedProbe:
     """For one caller; holds no state of a stream."""
 
-    __slots__ = ("_pieces", "_secret", "_selects", "_strict", "_table")
+    __slots__ = ("_secret", "_selects", "_strict", "_units")
 
     def __init__(self, key: GramKey, selects: Sequence[Select], *, strict: bool) -> None:
         """``selects``: the seeds of each protected audience.
@@ -28,21 +30,17 @@ class SeedProbe:
         ``strict``: whether a leak budget is smaller than a seed, so that a lone seed holds text.
         """
         self._secret = key.seed
-        self._pieces = key.pieces
-        self._table = key.table
+        self._units = key.table.__getitem__
         self._selects = selects
         self._strict = strict
 
-    def begins(self, words: Sequence[str]) -> bool:
-        """Whether these words, joined, may begin with protected text: of their first seed alone."""
-        pieces = self._pieces
-        encoded = b""
-        for word in words:
-            encoded += pieces[word]
-            if len(encoded) >= SEED_BYTES:
-                break
-        else:
-            return False
+    def begins(self, text: str) -> bool:
+        """Whether a text may begin as protected text does: of its first seed alone."""
+        encoded = self._encoded(text[:_FIRST])
+        if len(encoded) < SEED_BYTES:
+            encoded = self._encoded(text)
+            if len(encoded) < SEED_BYTES:
+                return False
         seed = (xxh3_64_intdigest(encoded[:SEED_BYTES], self._secret),)
         for select in self._selects:  # noqa: SIM110 - a generator costs more than the look-up
             if select(seed):
@@ -71,7 +69,7 @@ class SeedProbe:
         return bool(seeds) and any(len(select(seeds)) == len(seeds) for select in self._selects)
 
     def _encoded(self, text: str) -> bytes:
-        return b"".join(map(self._table.__getitem__, text))
+        return b"".join(map(self._units, text))
 
     def _seeds(self, encoded: bytes, step: int) -> list[int]:
         digest, secret = xxh3_64_intdigest, self._secret

@@ -18,18 +18,18 @@ OTHER = "Nobody told the gardener that the pond had been drained, so he came wit
 INDEX = MemoryIndex({"admin": [SECRET], "public": [OTHER]})
 
 
-def test_words_begin_as_a_text_does() -> None:
-    """The first seed of the words is asked for, however short they are; too few letters begin nothing."""
+def test_a_text_begins_as_another_does() -> None:
+    """The first seed is asked for, however far apart its letters are; too few letters begin nothing."""
     begins = MemorisedDetector(INDEX).begins(view()).begins
     words = SECRET.split()
-    assert begins(words[:8])
-    assert begins(words[3:])
-    assert begins(list("nightshiftkee"))
-    assert begins(["---", "the", "night", "shift"])
-    assert not begins(words[:2])
-    assert not begins(words[7::-1])
-    assert not begins(OTHER.split()), "it is cleared"
-    assert not begins([])
+    assert begins(SECRET)
+    assert begins("".join(words[3:]))
+    assert begins("--- the night shift")
+    assert begins("".join(f"{letter}{' ' * 9}" for letter in "nightshiftkee"))
+    assert not begins("".join(words[:2]))
+    assert not begins("".join(words[7::-1]))
+    assert not begins(OTHER), "it is cleared"
+    assert not begins("")
 
 
 @pytest.mark.parametrize("budget", [0, 11, 12, 16])

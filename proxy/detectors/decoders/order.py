@@ -47,8 +47,8 @@ _STOP = re.compile(r"[.!?](?<=[A-Za-z]{4}.) [a-z]")
 class Probe(Protocol):
     """Quick tests for what the detectors of runs find, for one caller. None says no to what they find."""
 
-    def begins(self, words: Sequence[str]) -> bool:
-        """Whether these words, joined, may begin as protected text does. Of the first few units alone."""
+    def begins(self, text: str) -> bool:
+        """Whether a text may begin as protected text does. Of the first few units alone."""
         ...
 
     def knows(self, text: str) -> bool:
@@ -75,7 +75,7 @@ def words_begin(text: str, probe: Probe) -> bool:
         words.pop()
     del words[:1]  # what is left of the text
     words.reverse()
-    return probe.begins(words[:_JOINED]) and probe.begins(words[2 : 2 + _JOINED])
+    return probe.begins("".join(words[:_JOINED])) and probe.begins("".join(words[2 : 2 + _JOINED]))
 
 
 def letters_begin(text: str, probe: Probe) -> bool:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from proxy.detectors.decoders.order import letters_begin, words_begin, words_gate
 
 
@@ -13,8 +11,8 @@ class Known:
     def __init__(self, *texts: str) -> None:
         self._heads = {text[:12] for text in texts}
 
-    def begins(self, words: Sequence[str]) -> bool:
-        head = "".join(words)[:12]
+    def begins(self, text: str) -> bool:
+        head = text[:12]
         return len(head) == 12 and head in self._heads
 
     def knows(self, text: str) -> bool:
