@@ -20,6 +20,8 @@ from proxy.text import UNIT_BYTES
 
 _SLACK = 4096
 """Units kept beyond what a look-back needs, so that trimming is rare."""
+_PIECES = 4096
+"""Pieces put aside at most."""
 _REMEMBERED = 4096
 """Grams of one length that are remembered."""
 
@@ -78,6 +80,9 @@ class Recent:
         self._rest = data[step * len(seeds) :] if seeds else data
         if self._aside_size > self._most:
             self._drop_aside()
+        elif len(self._aside) > _PIECES:  # many have hardly a unit: signs and blanks
+            self._work_out()
+            self._place()
         return seeds
 
     # --- looking back ----------------------------------------------------------------------------------

@@ -67,3 +67,17 @@ def test_it_does_not_grow_with_the_stream() -> None:
         assert len(recent._encoded) < 40_000
         assert len(recent._aside) + len(recent._unplaced) < 10_000
         assert all(len(known) <= 5000 for known in (recent._seeds, *recent._grams.values()))
+
+
+def test_it_does_not_grow_with_what_has_no_units() -> None:
+    """Signs and blanks without end leave nothing behind, and what stood before them is still there."""
+    recent = Recent(KEY, 100, 2)
+    recent.read("abcdefghijklmnopqrstuvwxyz")
+    for _ in range(20_000):
+        recent.read(" - ")
+    assert (
+        recent.read("abcdefghijklm")
+        == Recent(KEY, 100, 2).read("abcdefghijklmnopqrstuvwxyzabcdefghijklm")[8:]
+    )
+    assert len(recent._aside) + len(recent._unplaced) < 10_000
+    assert (recent.offset(25), recent.offset(26)) == (25, 60_026)
