@@ -109,7 +109,7 @@ async def drive(
 
 
 def middle(loads: Sequence[Load], what: str) -> float:
-    return median(getattr(load, what) for load in loads)
+    return float(median(getattr(load, what) for load in loads))
 
 
 def share(loads: Sequence[Load], what: str, quantile_of: float) -> float:
