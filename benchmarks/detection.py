@@ -1,11 +1,12 @@
 """What is found of disguised and changed text, and what else is touched: ``python -m benchmarks.detection``.
 
 English: the 58 internal documents of the bank, its 640 public ones cleared; Chinese: ``alpaca_zh_demo`` as a
-private set (audience admin). Role public, default policy, all its detectors, in process through the guard of
-the server. Each passage shares no run of 20 units with text that public may have (public documents and the
-background), is changed as the row says, and stands in the middle of an ordinary answer, which passes
-unchanged by itself. The index has a background: answers to one half of the prompts; carriers and false
-alarms are of the other half.
+private set (audience admin), which is generic and has code and drawings; Chinese, a company's data: the
+dialogues of CrossWOZ and the records of its places (admin). Role public, default policy, all its detectors,
+in process through the guard of the server. Each passage shares no run of 20 units with text that public may
+have (public documents and the background), is changed as the row says, and stands in the middle of an
+ordinary answer, which passes unchanged by itself. The index has a background: answers to one half of the
+prompts; carriers and false alarms are of the other half.
 
 caught: the answer was stopped while a part of the passage was not out. "ours %" is of all passages; "of 32+
 units %" beside it is of those among them that have, as they stand in the document, the 32 units from which
@@ -21,7 +22,8 @@ characters. The baselines: see ``benchmarks/baselines.py``.
 touched: completions of which something was cut out or that were stopped by a detector that asks the index, a
 million tokens (4.4 characters; Chinese: one character), with the exact Poisson interval of 95 %. pii only:
 those of which nothing but personal data that no index knows was cut out (a made-up password, a card number).
-English: AlpacaEval; Chinese: the answers of dpo_zh_demo and the guide's turns of CrossWOZ.
+English: AlpacaEval; Chinese: the answers of dpo_zh_demo and the guide's turns of CrossWOZ; for the company's
+data, of which those turns are a part, the answers alone.
 """
 
 from __future__ import annotations
@@ -49,18 +51,28 @@ from proxy.types import Document
 _CARRIERS = 120
 _KINDS = (("verbatim", 50), ("verbatim", 100), ("words swapped 20 %", 200), ("words swapped 30 %", 200))
 """Rows and sizes of the curves of what is found."""
+PARTS = ("English", "Chinese", "Chinese-company")
+"""What ``--only`` takes: a ``part`` of each language."""
 
 
 @dataclass(frozen=True, slots=True)
 class Language:
-    """What one language is measured on. ``halves``: ordinary answers by the half of their prompt."""
+    """What one language is measured on. ``part``: its name for ``--only``.
 
+    ``halves``: ordinary answers by the half of their prompt. ``private``: the name of the set; ``bar``: for
+    its false alarms (None: it is not like private text). ``generic``: a demo set, judged as text of nobody.
+    """
+
+    part: str
     name: str
     han: bool
     items: Sequence[Document]
     halves: Sequence[Sequence[Answer]]
     per: float
     """Characters of a token."""
+    private: str
+    bar: float | None = None
+    generic: str | None = None
 
     @property
     def protected(self) -> list[Document]:
@@ -72,22 +84,28 @@ def languages(data: Path, quick: bool) -> Iterator[Language]:
         return random.Random(3).sample(answers, 300) if quick else answers
 
     english = alarms.dealt(some(material.english_answers(data)), lambda answer: answer.prompt)
-    yield Language("English", False, material.bank(data), english, material.CHARACTERS_A_TOKEN)
+    per = material.CHARACTERS_A_TOKEN
+    bank = material.bank(data)
+    yield Language("English", "English", False, bank, english, per, "bank", PRIVATE, "alpaca_en_demo")
     answers = alarms.dealt(some(material.chinese_answers(data)), lambda answer: answer.prompt)
     # The prompt of a turn is all that was asked before, so its first line stands for the dialogue.
     turns = alarms.dealt(some(material.chinese_turns(data)), lambda answer: answer.prompt.partition("\n")[0])
     halves = [[*one, *other] for one, other in zip(answers, turns, strict=True)]
-    yield Language("Chinese", True, material.demo_set(data, "alpaca_zh_demo.json", "admin"), halves, 1.0)
+    name = "alpaca_zh_demo"
+    generic = material.demo_set(data, f"{name}.json", "admin")
+    yield Language("Chinese", "Chinese", True, generic, halves, 1.0, f"{name}, admin", None, name)
+    own = [*material.crosswoz_dialogues(data, "admin"), *material.crosswoz_places(data, "admin")]
+    name = "Chinese, a company's data"
+    yield Language("Chinese-company", name, True, own, answers, 1.0, "CrossWOZ, admin", PRIVATE)
 
 
 def indexes(data: Path, language: Language) -> Iterator[Index]:
-    """The private and the generic set of a language."""
-    halves, per = language.halves, language.per
-    name = "alpaca_zh_demo" if language.han else "alpaca_en_demo"
-    private = f"{name}, admin" if language.han else "bank"
-    yield Index(private, "admin", language.items, halves, per, None if language.han else PRIVATE)
-    items = material.demo_set(data, f"{name}.json", "nobody")
-    yield Index(f"{name}, nobody", "nobody", items, halves, per, GENERIC)
+    """The private set of a language, and the generic one where it has one."""
+    halves, per, name = language.halves, language.per, language.generic
+    yield Index(language.private, "admin", language.items, halves, per, language.bar)
+    if name is not None:
+        items = material.demo_set(data, f"{name}.json", "nobody")
+        yield Index(f"{name}, nobody", "nobody", items, halves, per, GENERIC)
 
 
 def drawn(report: Report, language: Language, house: Firewall, count: int) -> dict[int, list[Passage]]:
@@ -158,9 +176,9 @@ def run(report: Report, data: Path, folder: Path, count: int, only: str | None) 
     results: list[Judged] = []
     found: dict[str, Kept] = {}
     for language in languages(data, report.quick):
-        if only not in (None, language.name):
+        if only not in (None, language.part):
             continue
-        house = alarms.house(folder / language.name, language.items, language.halves[0])
+        house = alarms.house(folder / language.part, language.items, language.halves[0])
         words = Words(language.halves[1], han=language.han)
         passages = drawn(report, language, house, count)
         others = baselines([material.joined(item) for item in language.protected], count)
@@ -171,7 +189,7 @@ def run(report: Report, data: Path, folder: Path, count: int, only: str | None) 
         curves.show_baselines(report, language.name, others, ordinary, language.per)
         found[language.name] = kept(Sweep(house, language.items, "admin"), passages, words)
         for number, index in enumerate(indexes(data, language)):
-            results.append(curves.judge(index, folder / f"{language.name}{number}"))
+            results.append(curves.judge(index, folder / f"{language.part}{number}"))
     curves.show_alarms(report, results)
     curves.show_curve(report, "exact runs of L units alone", results, lambda each: each.exact)
     curves.show_curve(report, "near-verbatim cover C alone", results, lambda each: each.near)
@@ -199,9 +217,7 @@ class Tee:
 def main() -> int:
     options = parser(__doc__)
     options.add_argument("--passages", type=int, help="passages a cell (300; with --quick 20)")
-    options.add_argument(
-        "--only", choices=("English", "Chinese"), help="the table of one language, without the false alarms"
-    )
+    options.add_argument("--only", choices=PARTS, help="the table of one language, without the false alarms")
     given = options.parse_args()
     count = given.passages or (20 if given.quick else 300)
     tee: Any = Tee(sys.stdout)

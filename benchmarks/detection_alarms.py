@@ -34,7 +34,7 @@ def main() -> int:
         folder = Path(name)
         for language in detection.languages(options.data, options.quick):
             for number, index in enumerate(detection.indexes(options.data, language)):
-                results.append(curves.judge(index, folder / f"{language.name}{number}"))
+                results.append(curves.judge(index, folder / f"{language.part}{number}"))
                 print(f"{index.name}: judged", file=sys.stderr, flush=True)
         curves.show_alarms(report, results)
         curves.show_curve(report, "exact runs of L units alone", results, lambda each: each.exact)

@@ -85,6 +85,14 @@ def crosswoz_places(data: Path, audience: str) -> list[Document]:
     return [document for name in names for document in documents(data / "crosswoz" / name, audience)]
 
 
+def crosswoz_dialogues(data: Path, audience: str) -> list[Document]:
+    """The dialogues of CrossWOZ, a document each: all its turns, as of a chat in ``messages``."""
+    return [
+        Document(f"dialogue:{number}", tuple(text for _, text in turns), audience)
+        for number, turns in enumerate(chinese_dialogues(data), 1)
+    ]
+
+
 def marked(items: Iterable[Document], audience: str) -> list[Document]:
     """The documents for another audience."""
     return [replace(item, audience=audience) for item in items]
