@@ -37,6 +37,7 @@ class Ladder:
         "provenance",
         "run",
         "select",
+        "telling",
         "threshold",
         "z",
     )
@@ -54,6 +55,8 @@ class Ladder:
         self.audience = audience
         self.threshold = threshold.act
         self.budget = threshold.budget
+        self.telling = max(threshold.budget + 1, min(threshold.act, index.exempt_run))
+        """Units of a match from which on exemptions are looked up: most matches never come so far."""
         self.holds = holds
         self.cuts = cuts
         self.select = index.seeds(audience)

@@ -12,6 +12,9 @@ level k makes m < k; c consecutive hits in it make m <= k - 1 + c. Each bound gr
 one a unit, so their least does too, and the guarantee holds for it. At L the bound is exact, but
 for one stranger in a hundred among runs all of whose parts of X units are in the index.
 
+z is looked up once m is X: of the matches that begin in ordinary text few come so far, and up to there no
+more than X - b units too many are held.
+
 May import: the ground floor and this room. The rule that must stay true: what a caller may have is
 decided here, once, before the first character is read.
 """

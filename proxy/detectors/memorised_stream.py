@@ -303,7 +303,7 @@ class MemorisedScanner:
                 counts[number:] = [0] * (len(counts) - number)
                 match = length - 1
                 break
-        if match > ladder.budget and ladder.cuts:
+        if match >= ladder.telling and ladder.cuts:
             self._cut(ladder, units - match)
         live = min(match, units - ladder.z)
         ladder.match = live
