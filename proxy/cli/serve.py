@@ -153,7 +153,7 @@ def _serve(settings: Settings, environment: Mapping[str, str]) -> int:
     import uvicorn
 
     from proxy.metrics import worker_ended
-    from proxy.server.app import create_app, open_house
+    from proxy.server.app import create_app, open_house, spare_collector
     from proxy.server.listen import metrics_server, open_port
     from proxy.server.logs import configure
     from proxy.server.workers import Workers
@@ -180,7 +180,9 @@ def _serve(settings: Settings, environment: Mapping[str, str]) -> int:
         if metrics_port is not None:
             console.note(f"metrics on {_address(settings.host, metrics_port)}/metrics")
         if settings.workers == 1:
-            return _alone(uvicorn.Config(create_app(house), **common), listener)
+            app = create_app(house)
+            spare_collector()
+            return _alone(uvicorn.Config(app, **common), listener)
         if house.reloader is not None:
             house.reloader.close()
         house.keys.close()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import signal
 import threading
 from collections.abc import AsyncIterator, Mapping
@@ -76,6 +77,15 @@ def _upstream(settings: Settings, environment: Mapping[str, str], policy: Policy
         return open_models(settings.upstreams, environment, policy.roles)
     key = environment.get(UPSTREAM_KEY, "").strip() or None
     return Router(default=Server(OpenAIUpstream(settings.upstream or "", key=key)))
+
+
+def spare_collector() -> None:
+    """What the start has made stays: the collector of cycles need not go through it while answers wait.
+
+    It would take some 50 ms each time. For a process that does nothing but serve.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def create_app(house: House) -> FastAPI:

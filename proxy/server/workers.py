@@ -122,7 +122,7 @@ def work(settings: str, listener: socket.socket, server: Mapping[str, Any]) -> N
     import uvicorn
 
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until it can be heeded, it must not kill
-    from proxy.server.app import create_app, open_house
+    from proxy.server.app import create_app, open_house, spare_collector
 
     configure(Settings.from_json(settings).log_format)
     threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
@@ -132,7 +132,9 @@ def work(settings: str, listener: socket.socket, server: Mapping[str, Any]) -> N
         for line in str(error).splitlines():
             print(f"sluicegate: {line}", file=sys.stderr)
         raise SystemExit(2) from None
-    uvicorn.Server(uvicorn.Config(create_app(house), **server)).run([listener])
+    app = create_app(house)
+    spare_collector()
+    uvicorn.Server(uvicorn.Config(app, **server)).run([listener])
 
 
 def _end_with_parent() -> None:

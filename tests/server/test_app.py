@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from starlette.routing import Route
 from proxy import __version__
 from proxy.errors import ConfigError
 from proxy.policy import policies_folder
-from proxy.server.app import create_app, open_house
+from proxy.server.app import create_app, open_house, spare_collector
 from proxy.server.settings import Settings
 from proxy.server.state import House
 from tests.training import SmallIndex
@@ -124,3 +125,13 @@ def test_an_observing_policy_shows_in_the_metrics(small_index: SmallIndex, tmp_p
         house = open_house(replace(settings(small_index, tmp_path), policy=path), small_index.environment)
         assert f"sluicegate_policy_observing {observing}" in house.metrics.render()[0].decode()
         close(house)
+
+
+def test_the_collector_is_spared() -> None:
+    """What there is before the first request is not gone through again."""
+    before = gc.get_freeze_count()
+    try:
+        spare_collector()
+        assert gc.get_freeze_count() > before + 1000
+    finally:
+        gc.unfreeze()
