@@ -79,9 +79,20 @@ async def one(
 
 
 async def drive(
-    server: Server, texts: int, clients: int, seconds: float, *, stream: bool, rate: float, pace: float = 0.0
+    server: Server,
+    texts: int,
+    clients: int,
+    seconds: float,
+    *,
+    stream: bool,
+    rate: float,
+    pace: float = 0.0,
+    spread: float = 0.02,
 ) -> Load:
-    """Clients that ask one question after the other; ``pace``: requests a second in all (0: no limit)."""
+    """Clients that ask one question after the other; ``pace``: requests a second in all (0: no limit).
+
+    ``spread``: seconds over which the clients of a stream begin.
+    """
     load = Load()
     chance = random.Random(clients)
     timeout = aiohttp.ClientTimeout(total=120)
@@ -93,7 +104,7 @@ async def drive(
 
         async def client(number: int) -> None:
             turn = 0
-            await asyncio.sleep(number / clients / max(rate, 50) if rate else 0)
+            await asyncio.sleep(number / clients * spread if rate else 0)
             while time.perf_counter() - began < seconds:
                 if pace:
                     due = began + (turn * clients + number) / pace
