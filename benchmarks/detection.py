@@ -14,8 +14,8 @@ on an exact match is guaranteed to be found: 50 characters of code, of a table o
 A line above the table says how many they are; the bars are held to both. leak: units of the passage that got
 out, over all passages, those that were not caught included; of a code, in proportion to its characters; of
 changed text, what stands there now. held: characters held back, averaged over what was read. us a token:
-processor time of the guard and its scanners for 4.4 characters, in both languages; both over the first 50
-passages of a cell, in pieces of four characters. ±: half of the 95 % bootstrap interval over documents; it
+processor time of the guard and its scanners for 4.4 characters, in both languages; all in pieces of four
+characters, but for the row of one. ±: half of the 95 % bootstrap interval over documents; it
 has no width where all or none are caught (then the exact bound is about 3 / passages). Chinese words are two
 characters. The baselines: see ``benchmarks/baselines.py``.
 

@@ -23,10 +23,8 @@ from proxy.server.firewall import Firewall
 
 ROLE = "public"
 SIZES = (50, 100, 200, 400)
-PIECE, WHOLE = 4, 4096
-"""Characters of a piece of a stream, and of an answer of which only the result counts."""
-_STREAMED = 50
-"""Passages of a cell that are streamed in pieces; the others give only what is caught and what leaks."""
+PIECE = 4
+"""Characters of a piece of a stream."""
 _SAMPLES = 1000
 SWAPS = {"words swapped 10 %": 99.5, "words swapped 20 %": 98.0, "words swapped 30 %": 88.0}
 LIGHT = ("typos 2 %", "typos 5 %", "sentences reordered", "eight words shuffled")
@@ -136,14 +134,14 @@ class Recall:
         cell = Cell(row, size, self.reach(passages), sources=sources)
         dice = random.Random(f"{row.name} {size}")
         texts = [row.make(passage.text, dice, self._words) for passage in passages]
-        for number, (passage, text) in enumerate(zip(passages, texts, strict=True)):
-            self._judge(cell, passage, text, streamed=number < _STREAMED or row.piece < WHOLE)
+        for passage, text in zip(passages, texts, strict=True):
+            self._judge(cell, passage, text)
         for other in self._others:
             few = zip(texts[: other.most], passages, strict=False)
             cell.others[other.short] = [other.finds(text, passage.source) for text, passage in few]
         return cell
 
-    def _judge(self, cell: Cell, passage: Passage, text: str, *, streamed: bool) -> None:
+    def _judge(self, cell: Cell, passage: Passage, text: str) -> None:
         """One answer. Caught: stopped while a part of the passage was not out.
 
         What leaves does not depend on the pieces; what is held and what it costs do.
@@ -153,16 +151,15 @@ class Recall:
         began = time.process_time()
         guard = material.guard(self._house, ROLE, (carrier.prompt,))
         held = 0
-        for piece in material.cut(answer, min(cell.row.piece, PIECE) if streamed else WHOLE):
+        for piece in material.cut(answer, min(cell.row.piece, PIECE)):
             if guard.feed(piece).stopped:
                 break
             held += guard.held * len(piece)
         else:
             guard.finish()
-        if streamed:
-            cell.seconds += time.process_time() - began
-            cell.characters += guard.received
-            cell.held += held
+        cell.seconds += time.process_time() - began
+        cell.characters += guard.received
+        cell.held += held
         out = min(len(text), max(0, guard.released - len(carrier.head))) if guard.stopped else len(text)
         cell.before += guard.stopped and guard.received <= len(carrier.head)
         cell.caught.append(guard.stopped and out < len(text))

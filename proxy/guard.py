@@ -26,6 +26,8 @@ HOLD_EXCEEDED = "hold-exceeded"
 """Rule id of a stop because more text was undecided than the policy allows."""
 
 _GUARD = "guard"
+_PART = 128
+"""Characters that are given to the scanners at a time."""
 _NOTHING = Cleared("")
 
 
@@ -87,13 +89,14 @@ class StreamGuard:
         """Take the next delta; return what may leave now."""
         if self.stopped:
             return Step(Cleared(""), stopped=True)
-        return self._read(self._cells.feed(raw))
+        text = self._cells.feed(raw)
+        return self._read(text) if len(text) <= _PART else self._read_parts(text)
 
     def finish(self) -> Step:
         """The text has ended: let go or drop what is still held."""
         if self.stopped:
             return Step(Cleared(""), stopped=True)
-        step = self._read(self._cells.finish())
+        step = self._read_parts(self._cells.finish())
         if step.stopped:
             return step
         findings: list[tuple[int, Finding]] = []
@@ -117,6 +120,18 @@ class StreamGuard:
         return Step(Cleared("".join(out)), tuple(new))
 
     # --- one piece ---------------------------------------------------------------------------------------
+
+    def _read_parts(self, text: str) -> Step:
+        """A long piece part by part: behind a stop nothing more is looked at."""
+        out: list[str] = []
+        verdicts: list[Verdict] = []
+        for start in range(0, len(text), _PART):
+            step = self._read(text[start : start + _PART])
+            out.append(step.text)
+            verdicts += step.verdicts
+            if step.stopped:
+                return Step(Cleared("".join(out)), tuple(verdicts), stopped=True, fault=step.fault)
+        return Step(Cleared("".join(out)), tuple(verdicts))
 
     def _read(self, text: str) -> Step:
         if not text:

@@ -28,6 +28,28 @@ def test_p1_cutting_changes_nothing(
     assert (first.received, first.released) == (second.received, second.released)
 
 
+@settings(max_examples=60, deadline=None)
+@given(MADE, st.sampled_from(Action), st.lists(TEXTS, min_size=1, max_size=3), st.integers(1, 300))
+def test_long_texts_are_read_part_by_part(make: Make, action: Action, texts: list[str], far: int) -> None:
+    """A text of any length at once, or in few pieces, comes to what single characters come to."""
+    text = (" " * far).join(["", *texts, ""])
+    one, first = deliver(make, verdict(action, mask=MASK), list(text))
+    for pieces in ([text], [text[:far], text[far:]]):
+        two, second = deliver(make, verdict(action, mask=MASK), pieces)
+        assert (one, first.stopped, first.verdicts) == (two, second.stopped, second.verdicts)
+        assert (first.received, first.released) == (second.received, second.released)
+
+
+def test_behind_a_stop_little_is_read() -> None:
+    """However long the text is that came, the scanners get no more than a part beyond what stopped it."""
+    words = Words("secret")
+    guard = StreamGuard([words], verdict(Action.BLOCK))
+    step = guard.feed("so: secret" + " and more" * 10_000)
+    assert (step.text, step.stopped, len(step.verdicts)) == ("so: ", True, 1)
+    assert len(words.text) < 1000
+    assert guard.received < 1000
+
+
 @settings(max_examples=200)
 @given(MADE, TEXTS, SIZES)
 def test_p2_nothing_unsettled_leaves(make: Make, text: str, sizes: list[int]) -> None:
