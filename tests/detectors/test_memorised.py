@@ -312,3 +312,14 @@ def test_a_very_long_stream_keeps_little() -> None:
     base = scanner._recent.position
     scan = scanner.feed(SECRET)
     assert scan.findings[0].origin == base
+
+
+def test_callers_of_one_detector_share_no_clearance() -> None:
+    """What one caller may have is not free for the next, in whichever order they come."""
+    secret = "the vault is opened by the night manager with the second key at nine"
+    detector = MemorisedDetector(MemoryIndex({"admin": [secret], "staff": [secret]}))
+    for cleared, found in ((("staff",), False), ((), True), (("staff",), False)):
+        findings, _ = run_scanner(
+            lambda c=cleared: detector.scanner(view(cleared=c)), [secret + " and so on"]
+        )
+        assert bool(findings) is found

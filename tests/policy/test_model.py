@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from proxy.errors import ConfigError
-from proxy.policy import NO_RULE, Numbers, Policy, examples
+from proxy.policy import NO_RULE, Numbers, Policy, examples, load_policy
 from proxy.types import Action, Finding, Provenance, Span, Threshold, Verdict
 from tests.policy.small import changed, parsed
 
@@ -323,3 +323,14 @@ def test_examples_name_their_rule() -> None:
     )
     got = [(rule.id, text, fits) for rule, text, fits in examples(policy)]
     assert got == [("r0", "a@b.example", True), ("r0", "c@d.example", True), ("r0", "none", False)]
+
+
+def test_a_view_is_that_of_its_role_however_often_it_is_asked() -> None:
+    """Views in turn are those of a policy that was asked nothing else; the caller's words are not kept."""
+    policy, audiences = load_policy(None), ("public", "staff", "admin", "nobody")
+    for role in (*policy.roles, *policy.roles):
+        for named in (audiences, audiences[:2]):
+            asked, fresh = policy.view(role, ("own",), named), load_policy(None).view(role, ("own",), named)
+            assert (asked.protected, asked.cleared) == (fresh.protected, fresh.cleared)
+            assert dict(asked.thresholds) == dict(fresh.thresholds)
+            assert policy.view(role, (), named).echo == ()

@@ -298,16 +298,21 @@ async def test_drift_and_faults_stand_in_the_extra(firewall: Firewall) -> None:
 # --- pieces that wait for each other --------------------------------------------------------------
 
 
+async def until_said(source: OpenAIUpstream, exchange: Exchange, text: str) -> None:
+    """Read a stream until it has said this, though it does not end."""
+    sent: list[bytes] = []
+    async with asyncio.timeout(30), aclosing(relay_stream(source, exchange)) as events:
+        while said(sent) != text:
+            sent.append(await anext(events))
+
+
 async def test_the_first_words_do_not_wait(firewall: Firewall) -> None:
     """Until text has been delivered nothing is waited for, whatever came before it."""
     role = chunk({"role": "assistant", "content": ""})
     replies = Raw([role, 0.05, chunk({"content": "Hel"}), STALL])
     async with asked(firewall, replies, stream=True) as (source, exchange, _, _):
         exchange.gather = 3600
-        sent: list[bytes] = []
-        async with asyncio.timeout(30), aclosing(relay_stream(source, exchange)) as events:
-            while said(sent) != "Hel":
-                sent.append(await anext(events))
+        await until_said(source, exchange, "Hel")
 
 
 async def test_what_came_is_delivered_when_no_more_comes(firewall: Firewall) -> None:
@@ -315,10 +320,7 @@ async def test_what_came_is_delivered_when_no_more_comes(firewall: Firewall) -> 
     pieces = [step for word in ("Hel", "lo ", "there") for step in (chunk({"content": word}), 0.05)]
     async with asked(firewall, Raw([*pieces, STALL]), stream=True) as (source, exchange, _, _):
         exchange.gather = 0.2
-        sent: list[bytes] = []
-        async with asyncio.timeout(30), aclosing(relay_stream(source, exchange)) as events:
-            while said(sent) != "Hello there":
-                sent.append(await anext(events))
+        await until_said(source, exchange, "Hello there")
 
 
 async def test_gathered_pieces_leave_together(firewall: Firewall) -> None:
