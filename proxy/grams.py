@@ -154,7 +154,7 @@ class GramKey:
 
     def gram(self, text: str) -> int:
         """The gram of a whole text of ``SEED`` units or more (ValueError for less)."""
-        encoded = b"".join(map(self.table.__getitem__, text))
+        encoded = self.table.encoded(text)
         seeds = self.seeds(encoded)
         if not seeds:
             raise ValueError("the text has fewer units than a seed")
@@ -201,7 +201,7 @@ class GramKey:
         """The seeds of all windows of one text, shape (max(0, units - SEED + 1),); folds are kept."""
         import numpy as np
 
-        encoded = b"".join(map(self.table.__getitem__, text))
+        encoded = self.table.encoded(text)
         return self.seed_array(np.frombuffer(encoded, dtype="<u4"))
 
     def word_array(self, codes: NDArray[np.uint32], edges: NDArray[np.int64]) -> NDArray[np.uint32]:
@@ -253,7 +253,7 @@ class PieceTable(dict[str, bytes]):
         self._table = table
 
     def __missing__(self, piece: str) -> bytes:
-        encoded = b"".join(map(self._table.__getitem__, piece))
+        encoded = self._table.encoded(piece)
         if len(piece) <= _TOKEN:
             if len(self) >= _CACHE_LIMIT:
                 self.clear()

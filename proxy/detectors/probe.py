@@ -10,13 +10,13 @@ from collections.abc import Sequence
 
 from xxhash import xxh3_64_intdigest
 
-from proxy.grams import SEED, SEED_BYTES, GramKey
+from proxy.grams import SEED_BYTES, GramKey
 from proxy.text import UNIT_BYTES
 from proxy.types import Select
 
 _EVERY_SECOND = 2 * UNIT_BYTES
-_FIRST = 2 * SEED
-"""Characters in which the first seed mostly ends."""
+_MOSTLY = UNIT_BYTES // 2
+"""So many bytes of units a character at least has most text: in two characters at least one is a letter."""
 
 
 class SeedProbe:
@@ -30,21 +30,29 @@ class SeedProbe:
         ``strict``: whether a leak budget is smaller than a seed, so that a lone seed holds text.
         """
         self._secret = key.seed
-        self._units = key.table.__getitem__
+        self._units = key.table.encoded
         self._selects = selects
         self._strict = strict
 
-    def begins(self, text: str) -> bool:
-        """Whether a text may begin as protected text does: of its first seed alone."""
-        encoded = self._encoded(text[:_FIRST])
-        if len(encoded) < SEED_BYTES:
-            encoded = self._encoded(text)
+    def begins(self, text: str, seeds: int = 1) -> bool:
+        """Whether a text may begin as protected text does: of its first seeds alone, two units apart.
+
+        ``seeds``: how many one audience must know of those that the text has.
+        """
+        size = SEED_BYTES + (seeds - 1) * _EVERY_SECOND
+        encoded = self._units(text[: size // _MOSTLY])
+        if len(encoded) < size:
+            encoded = self._units(text)
             if len(encoded) < SEED_BYTES:
                 return False
-        seed = (xxh3_64_intdigest(encoded[:SEED_BYTES], self._secret),)
-        for select in self._selects:  # noqa: SIM110 - a generator costs more than the look-up
-            if select(seed):
-                return True
+        first = (xxh3_64_intdigest(encoded[:SEED_BYTES], self._secret),)
+        for select in self._selects:
+            if select(first):
+                if seeds == 1:
+                    return True
+                asked = self._seeds(encoded[:size], _EVERY_SECOND)
+                if len(select(asked)) == len(asked):
+                    return True
         return False
 
     def knows(self, text: str) -> bool:
@@ -55,7 +63,7 @@ class SeedProbe:
         """
         if self._strict:
             return True
-        encoded = self._encoded(text)
+        encoded = self._units(text)
         seeds = self._seeds(encoded, _EVERY_SECOND)
         for select in self._selects:
             found = select(seeds)
@@ -65,11 +73,8 @@ class SeedProbe:
 
     def goes_on(self, text: str) -> bool:
         """Whether every second seed of the text is one audience's; no where it has none."""
-        seeds = self._seeds(self._encoded(text), _EVERY_SECOND)
+        seeds = self._seeds(self._units(text), _EVERY_SECOND)
         return bool(seeds) and any(len(select(seeds)) == len(seeds) for select in self._selects)
-
-    def _encoded(self, text: str) -> bytes:
-        return b"".join(map(self._units, text))
 
     def _seeds(self, encoded: bytes, step: int) -> list[int]:
         digest, secret = xxh3_64_intdigest, self._secret

@@ -11,7 +11,7 @@ cut; the last ``keep`` units can always be told, and what is kept does not grow 
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import chain, islice
+from itertools import chain, compress, islice
 
 from xxhash import xxh3_64_intdigest
 
@@ -169,14 +169,10 @@ class Recent:
 
     def _place(self) -> None:
         """Work out where the units came from of which only the seeds were asked for so far."""
-        encode = self._key.table.__getitem__
+        counts = self._key.table.counts
         for piece, units in self._unplaced:
-            start, end = self._raw_end, self._raw_end + len(piece)
-            if len(units) == len(piece) * UNIT_BYTES and piece.isascii() and piece.isalnum():
-                self._raw += range(start, end)
-            else:
-                self._raw += _of_units(start, list(map(encode, piece)), len(units) // UNIT_BYTES)
-            self._raw_end = end
+            self._raw += _of_units(self._raw_end, counts(piece), len(units) // UNIT_BYTES)
+            self._raw_end += len(piece)
         self._unplaced.clear()
 
     def _drop_aside(self) -> None:
@@ -207,9 +203,12 @@ class Recent:
         known[end] = gram
 
 
-def _of_units(start: int, encoded: list[bytes], count: int) -> list[int]:
-    """The raw offset of each unit of a piece that begins at ``start``."""
-    offsets = [offset for offset, units in enumerate(encoded, start) if units]
-    if len(offsets) != count:  # some characters have more units than one
-        offsets = [o for o, units in enumerate(encoded, start) for _ in range(len(units) // UNIT_BYTES)]
+def _of_units(start: int, counts: bytes, units: int) -> list[int]:
+    """The raw offset of each of the units of a piece that begins at ``start``.
+
+    ``counts``: how many each of its characters has.
+    """
+    offsets = list(compress(range(start, start + len(counts)), counts))
+    if len(offsets) != units:  # some characters have more than one
+        offsets = [offset for offset, count in enumerate(counts, start) for _ in range(count)]
     return offsets

@@ -147,7 +147,7 @@ class ValueBuilder:
         return number
 
     def _probed(self, text: str) -> list[int]:
-        encoded = b"".join(map(self._key.table.__getitem__, text[: 2 * ACTS]))
+        encoded = self._key.table.encoded(text[: 2 * ACTS])
         last = len(encoded) // UNIT_BYTES - SEED_BYTES // UNIT_BYTES
         if last < 0:
             return [0] * _PROBES

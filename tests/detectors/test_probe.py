@@ -32,6 +32,20 @@ def test_a_text_begins_as_another_does() -> None:
     assert not begins("")
 
 
+def test_a_text_begins_so_with_several_seeds() -> None:
+    """All that are asked for must be known, each two units after the one before; a text may have fewer."""
+    begins = MemorisedDetector(INDEX).begins(view()).begins
+    assert begins(SECRET, 5)
+    assert begins("-- ".join(SECRET), 5)
+    assert begins("the night shift", 5), "it has but one"
+    assert not begins("the nigh", 5)
+    agree = "The night shift keeps"
+    assert begins(f"{agree} goats", 4)
+    assert not begins(f"{agree} goats", 5)
+    half = len(SECRET) // 2
+    assert not begins(SECRET[:12] + SECRET[half:], 3)
+
+
 @pytest.mark.parametrize("budget", [0, 11, 12, 16])
 @settings(deadline=None, max_examples=150)
 @given(st.integers(0, 1 << 30))

@@ -12,7 +12,10 @@ from itertools import pairwise
 from typing import Protocol
 
 _JOINED = 8
-"""Words that hold a seed, unless they are very short."""
+"""Words that hold :data:`_WORDS` seeds, unless they are very short."""
+_WORDS, _LETTERS = 5, 2
+"""Seeds that must be known. One in a hundred is a stranger's; and words in the wrong order say now and then
+what some text says in the right one, but seldom for more than a seed and a word."""
 
 _ARTICLES = "the a an my our your its their"
 _BEFORE = (
@@ -47,8 +50,8 @@ _STOP = re.compile(r"[.!?](?<=[A-Za-z]{4}.) [a-z]")
 class Probe(Protocol):
     """Quick tests for what the detectors of runs find, for one caller. None says no to what they find."""
 
-    def begins(self, text: str) -> bool:
-        """Whether a text may begin as protected text does. Of the first few units alone."""
+    def begins(self, text: str, seeds: int = 1) -> bool:
+        """Whether a text may begin as protected text does: of its first seeds alone, two units apart."""
         ...
 
     def knows(self, text: str) -> bool:
@@ -66,26 +69,18 @@ def words_gate(text: str, words: Sequence[str]) -> bool:
 
 
 def words_begin(text: str, probe: Probe) -> bool:
-    """Whether the last words, in the opposite order, begin as a protected text may: from each of two words.
-
-    One seed in a hundred is a stranger's, and common runs are in many texts; two words apart are neither.
-    """
-    words = text.rsplit(None, _JOINED + 3)
+    """Whether the last words, in the opposite order, begin as a protected text may."""
+    words = text.rsplit(None, _JOINED + 1)
     if words and not text[-1].isspace():
         words.pop()
     del words[:1]  # what is left of the text
     words.reverse()
-    return probe.begins("".join(words[:_JOINED])) and probe.begins("".join(words[2 : 2 + _JOINED]))
+    return probe.begins("".join(words[:_JOINED]), _WORDS)
 
 
 def letters_begin(text: str, probe: Probe) -> bool:
-    """Whether the last letters, in the opposite order, begin as a protected text may: from the last and
-    from the last but two.
+    """Whether the last letters, in the opposite order, begin as a protected text may.
 
     So text is told that looks like no language either way: tables, code, drawings.
     """
-    backwards = text[::-1]
-    if not probe.begins(backwards):
-        return False
-    letters = "".join(filter(str.isalnum, backwards))
-    return probe.begins(letters[2:])
+    return probe.begins(text[::-1], _LETTERS)
