@@ -26,8 +26,8 @@ HOLD_EXCEEDED = "hold-exceeded"
 """Rule id of a stop because more text was undecided than the policy allows."""
 
 _GUARD = "guard"
-_PART, _MOST = 128, 1024
-"""Characters that are given to the scanners at a time: the fewest, and the most while nothing is held."""
+_PART = 128
+"""Characters that are given to the scanners at a time."""
 _NOTHING = Cleared("")
 
 
@@ -122,18 +122,15 @@ class StreamGuard:
     # --- one piece ---------------------------------------------------------------------------------------
 
     def _read_parts(self, text: str) -> Step:
-        """A long piece part by part: behind a stop little more is looked at than before it."""
+        """A long piece part by part: behind a stop nothing more is looked at."""
         out: list[str] = []
         verdicts: list[Verdict] = []
-        start, size = 0, _PART
-        while start < len(text):
-            step = self._read(text[start : start + size])
+        for start in range(0, len(text), _PART):
+            step = self._read(text[start : start + _PART])
             out.append(step.text)
             verdicts += step.verdicts
             if step.stopped:
                 return Step(Cleared("".join(out)), tuple(verdicts), stopped=True, fault=step.fault)
-            start += size
-            size = _PART if self.held else min(2 * size, _MOST)
         return Step(Cleared("".join(out)), tuple(verdicts))
 
     def _read(self, text: str) -> Step:

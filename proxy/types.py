@@ -330,6 +330,10 @@ class TextIndex(Protocol):
         units after it: their keyed hashes, and where they end, relative to the position."""
         ...
 
+    def start_of(self, audience: str, position: int) -> int:
+        """Where the document begins that a position lies in."""
+        ...
+
     def document_at(self, audience: str, position: int) -> str:
         """The id of the document that a position lies in."""
         ...

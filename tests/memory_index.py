@@ -100,5 +100,9 @@ class MemoryIndex:
                 ends.append(at)
         return kept, ends
 
+    def start_of(self, audience: str, position: int) -> int:
+        starts = self._starts[audience]
+        return starts[bisect_right(starts, position) - 1]
+
     def document_at(self, audience: str, position: int) -> str:
         return f"{audience}:{bisect_right(self._starts[audience], position)}"

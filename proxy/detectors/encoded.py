@@ -24,7 +24,7 @@ from dataclasses import replace
 from proxy.detectors.decoders.gates import Gates
 from proxy.detectors.decoders.gauge import Gauge
 from proxy.detectors.decoders.order import Probe
-from proxy.detectors.decoders.reversal import LETTERS, LETTERS_LINGER, WORDS, WORDS_LINGER, Rewind
+from proxy.detectors.decoders.reversal import LETTERS, LETTERS_LINGER, WORDS, WORDS_LINGER, Order, Rewind
 from proxy.detectors.decoders.spans import Spans
 from proxy.detectors.decoders.stream import Found, Stream
 from proxy.detectors.decoders.transducer import KEEP, STRIDE, Decoder, Glance
@@ -210,8 +210,8 @@ class EncodedScanner:
         budgets = (limit.budget for limit in self._view.thresholds.values())
         self._reach = reach = 4 + 2 * max(budgets, default=0)
         goes_on = _never if probe is None else probe.goes_on
-        letters = _readers(detector, detector.inner, self._view, probe)
-        words = _readers(detector, detector.runs, self._view, probe)
+        letters = _readers(detector, detector.inner, self._view, LETTERS, probe)
+        words = _readers(detector, detector.runs, self._view, WORDS, probe)
         self._letters = Rewind(LETTERS, LETTERS_LINGER, 0, reach, letters, goes_on)
         self._words = Rewind(WORDS, WORDS_LINGER, 1, reach, words, goes_on)
         self._spans = Spans()
@@ -274,15 +274,34 @@ class EncodedScanner:
 
 
 def _readers(
-    detector: EncodedDetector, inner: Sequence[Detector], view: View, probe: Probe | None
+    detector: EncodedDetector, inner: Sequence[Detector], view: View, order: Order, probe: Probe | None
 ) -> Callable[[str], list[tuple[int, Scanner]]]:
-    """Gives fresh scanners of those inner detectors that may find something in a text."""
+    """Gives fresh scanners of those inner detectors that may find something in a text.
+
+    Those that find runs know the caller's own words backwards as well: a list says something either way.
+    """
 
     def readers(text: str) -> list[tuple[int, Scanner]]:
         skipped = detector.runs if probe is not None and not probe.knows(text) else ()
-        return [(number, each.scanner(view)) for number, each in enumerate(inner) if each not in skipped]
+        asked = [(number, each) for number, each in enumerate(inner) if each not in skipped]
+        return [
+            (number, each.scanner(_mirrored(view, order) if each in detector.runs else view))
+            for number, each in asked
+        ]
 
     return readers
+
+
+def _mirrored(view: View, order: Order) -> View:
+    """The same, with the caller's own words backwards too; shared by the request's channels."""
+    if not view.echo:
+        return view
+    key = f"encoded.{'letters' if order is LETTERS else 'words'}"
+    made: View | None = view.cache.get(key)
+    if made is None:
+        echo = (*view.echo, *map(order.whole, view.echo))
+        made = view.cache[key] = replace(view, echo=echo, cache={})
+    return made
 
 
 def _never(text: str) -> bool:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from proxy.detectors.align import aligned_end
 from proxy.detectors.echo import Echo
@@ -60,47 +60,41 @@ class MemorisedScanner:
     def feed(self, piece: str) -> Scan:
         if not self._ladders:
             return QUIET
+        if len(piece) > _SEGMENT:
+            return self._segments(piece)
         recent = self._recent
-        start, before = recent.position, recent.units
+        start = recent.position
         seeds = recent.read(piece)
-        if self._open or (seeds and next(self._woken(seeds), 0)):
-            if len(piece) > _SEGMENT:
-                return self._segments(piece, start, before, list(self._woken(seeds)))
-            return self._follow(piece, start, before)
+        if self._open or (seeds and self._wakes(seeds)):
+            return self._follow(piece, start)
         self._settled = recent.position
         return QUIET
 
-    def _segments(self, piece: str, start: int, before: int, woken: list[int]) -> Scan:
-        """A long piece in several: what begins in one is followed to the end of that one at most.
-
-        ``start``: its raw offset. ``before``: the units before it. ``woken``: the units in it that matter.
-        """
-        counts = self._key.table.counts(piece)
+    def _segments(self, piece: str) -> Scan:
+        """A long piece in several: what begins in one is followed to the end of that one at most."""
+        start = self._recent.position
+        parts = [piece[at : at + _SEGMENT] for at in range(0, len(piece), _SEGMENT)]
+        scans = [self.feed(part) for part in parts]
+        if all(scan is QUIET for scan in scans):
+            return QUIET
         findings: list[Finding] = []
         settled: list[int] = []
-        for at in range(0, len(piece), _SEGMENT):
-            part = piece[at : at + _SEGMENT]
-            units = sum(counts[at : at + _SEGMENT])
-            if self._open or any(before < unit <= before + units for unit in woken):
-                scan = in_full(self._follow(part, start + at, before), start + at, len(part))
-                findings += scan.findings
-                settled += scan.settled
-            else:
-                settled += range(start + at + 1, start + at + len(part) + 1)
-                self._settled = settled[-1]
-            before += units
+        for part, scan in zip(parts, scans, strict=True):
+            scan = in_full(scan, start + len(settled), len(part))
+            findings += scan.findings
+            settled += scan.settled
         return Scan(findings, settled)
 
-    def _woken(self, seeds: Sequence[int]) -> Iterator[int]:
-        """The units at which one of the seeds ends that are looked up while all is quiet, and matters."""
+    def _wakes(self, seeds: Sequence[int]) -> bool:
+        """Whether one of the seeds that are looked up while all is quiet matters."""
         for ladder, near in zip(self._ladders, self._nears, strict=True):
             found = ladder.select(seeds)
             if found:
                 units = self._recent.units
                 last = units // self._stride * self._stride - (len(seeds) - 1) * self._stride
-                for at in found:
-                    if self._matters(last + at * self._stride, units, ladder, near):
-                        yield last + at * self._stride
+                if any(self._matters(last + at * self._stride, units, ladder, near) for at in found):
+                    return True
+        return False
 
     def _matters(self, unit: int, units: int, ladder: Ladder, near: NearMatch | None) -> bool:
         """Whether the seed that ends at ``unit`` is more than a stranger that the filter took for its own.
@@ -136,17 +130,16 @@ class MemorisedScanner:
                 self._close(near, self._recent.position + 1, findings)
         return findings
 
-    def _follow(self, piece: str, start: int, before: int) -> Scan:
+    def _follow(self, piece: str, start: int) -> Scan:
         """Unit by unit where a match or a chain is open; what lies between is settled as it comes.
 
-        ``piece`` has been read; it is the last, or a part of it. ``start``: its raw offset. ``before``: the
-        units before it.
+        ``piece`` is the last that was read, ``start`` its raw offset.
         """
         findings: list[Finding] = []
         settled: list[int] = []
         counts = self._key.table.counts(piece)
-        first = before + 1
-        end = first + sum(counts)
+        end = self._recent.units + 1
+        first = end - sum(counts)
         offsets = self._recent.offsets(first - 1, end - 1)
         if not self._open:  # what came before was passed over
             self._units = first - 1

@@ -51,6 +51,10 @@ DRIFT = 24
 SHUFFLED = 16
 """Units of cover that a chain in any order must have beyond C, and beyond ``HOLD``."""
 
+_MANY = 8
+"""Sampled seeds after which each is asked whether it is free: most answers have fewer, and an answer that
+repeats what its caller wrote would have a chain for every document that is like it."""
+
 _BAND = 32
 _MOST_CHAINS = 1024
 
@@ -113,9 +117,12 @@ class NearMatch:
         self._window = index.window
         self._common = index.most_places
         self._bands: dict[int, Chain] = {}
-        self._documents: dict[str, Chain] = {}
+        self._documents: dict[int, Chain] = {}
+        """Those in any order, by where their document begins."""
         self._live: list[Chain] = []
         self._sampled = 0
+        self._met = 0
+        """Sampled seeds so far."""
         self._run = 0
         self._run_end = 0
         self.holders: list[Chain] = []
@@ -127,8 +134,8 @@ class NearMatch:
         self.part = 0
         self.leader: Chain | None = None
         """The chain that acted last."""
-        self.votes: dict[str, int] = {}
-        """Units of the whole text that the sampled seeds of each document have covered."""
+        self.votes: dict[int, int] = {}
+        """Units of the whole text that the sampled seeds of a document have covered, by where it begins."""
 
     # --- one unit -------------------------------------------------------------------------------------
 
@@ -152,13 +159,14 @@ class NearMatch:
         """A distinctive seed ends at ``unit``: the chain that now has the cover to act, if one has.
 
         ``gram`` is its composed form. ``exempt`` tells whether what ends here is free for this caller
-        after all; it is asked only where a chain would hold text.
+        after all; it is asked only where a chain would hold text, or many seeds were met.
         """
         self._run = self._run + 1 if self._run_end == unit - 1 else 1
         self._run_end = unit
         places = self._index.places(self.audience, gram)
         if places:
-            if self.holders and exempt():
+            self._met += 1
+            if (self.holders or self._met > _MANY) and exempt():
                 self._live = []
                 return None
             start = unit - SEED - min(self._run - 1, self._window - 1)
@@ -185,7 +193,8 @@ class NearMatch:
 
     def nearest(self) -> tuple[str, int]:
         """The document with the most covered units, and how many they are."""
-        return max(self.votes.items(), key=itemgetter(1))
+        start, units = max(self.votes.items(), key=itemgetter(1))
+        return self._index.document_at(self.audience, start), units
 
     def _touched(self, places: Sequence[int], start: int, unit: int) -> list[Chain]:
         """The chains that a sampled seed continues or starts."""
@@ -200,10 +209,9 @@ class NearMatch:
                 chain.where = place + SEED
                 touched.append(chain)
         if not common:
-            for document in {
-                self._index.document_at(self.audience, place): place for place in places
-            }.items():
-                touched.append(self._in_any_order(*document, start, unit))
+            start_of, audience = self._index.start_of, self.audience
+            for document, place in {start_of(audience, place): place for place in places}.items():
+                touched.append(self._in_any_order(document, place, start, unit))
         if len(self._bands) + len(self._documents) > _MOST_CHAINS:
             self._forget(unit)
         return touched
@@ -222,7 +230,7 @@ class NearMatch:
         chain = self._bands[band] = Chain(diagonal, place, 0)
         return chain
 
-    def _in_any_order(self, document: str, place: int, start: int, unit: int) -> Chain:
+    def _in_any_order(self, document: int, place: int, start: int, unit: int) -> Chain:
         chain = self._documents.get(document)
         if chain is None or unit - chain.last >= SPAN:
             chain = self._documents[document] = Chain(0, place, SHUFFLED)
@@ -236,11 +244,14 @@ class NearMatch:
     def _strongest(self, exempt: Callable[[], bool]) -> Chain | None:
         """Which of the chains that just grew may act; the others that may hold are remembered."""
         acting = None
+        free: bool | None = None
         for chain in self._live:
             if chain.cover < self._hold + chain.extra:
                 continue
             if chain not in self.holders:
-                if exempt():
+                if free is None:
+                    free = exempt()
+                if free:
                     continue
                 self.holders.append(chain)
             if chain.cover >= self._cover + chain.extra and chain.seeds >= 2:

@@ -28,9 +28,6 @@ BITS_PER_GRAM = 12
 BUCKET = 16
 """Grams in a directory bucket, on average."""
 
-_FEW = 96
-"""Grams up to which asking for one after the other is quicker than numpy."""
-
 _CHUNK = 1 << 18
 """Grams put into a filter at a time, so that what is worked out on the way stays in the cache."""
 
@@ -41,26 +38,15 @@ def _pairs() -> tuple[int, ...]:
     return tuple((1 << (v & 63)) | (1 << (v >> 6)) for v in range(4096))
 
 
-@lru_cache(maxsize=1)
-def _pair_array() -> NDArray[np.uint64]:
-    """The same, shape (4096,)."""
-    import numpy as np
-
-    return np.array(_pairs(), dtype=np.uint64)
-
-
 class BloomFilter:
     """A blocked Bloom filter (Putze, Sanders and Singler 2007) with blocks of one 64-bit word.
 
     The number of words is odd, so that the word does not depend on a gram's low bits alone.
     """
 
-    __slots__ = ("_array", "_pairs", "_size", "_words")
+    __slots__ = ("_pairs", "_size", "_words")
 
     def __init__(self, words: NDArray[np.uint64]) -> None:
-        import numpy as np
-
-        self._array = words.view(np.ndarray)  # the class of memory maps makes each access slower
         self._words = words.data
         self._size = len(words)
         self._pairs = _pairs()
@@ -69,8 +55,6 @@ class BloomFilter:
         """Indices of those grams that may be in the set, in order."""
         if len(grams) == 1:
             return [0] if self._holds(grams[0]) else []
-        if len(grams) > _FEW:
-            return self._select_many(grams)
         words, size, pairs = self._words, self._size, self._pairs
         return [
             index
@@ -85,18 +69,6 @@ class BloomFilter:
         if not word >> (gram >> 58) & 1:
             return False
         return not (self._pairs[gram >> 52] | self._pairs[(gram >> 40) & 4095]) & ~word
-
-    def _select_many(self, grams: Sequence[int]) -> list[int]:
-        """The same with numpy."""
-        import numpy as np
-
-        keys = np.array(grams, dtype=np.uint64)
-        words = self._array[keys % np.uint64(self._size)]
-        likely = np.flatnonzero(words >> (keys >> np.uint64(58)) & np.uint64(1))
-        keys, words, pairs = keys[likely], words[likely], _pair_array()
-        bits = pairs[keys >> np.uint64(52)] | pairs[keys >> np.uint64(40) & np.uint64(4095)]
-        indices: list[int] = likely[bits & ~words == 0].tolist()
-        return indices
 
     def contains(self, gram: int) -> bool:
         """Whether the gram may be in the set."""
@@ -118,7 +90,7 @@ class BloomFilter:
         """
         import numpy as np
 
-        pairs = _pair_array()
+        pairs = np.array(_pairs(), dtype=np.uint64)
         half, twelve = np.uint64(12), np.uint64(4095)
         keys = grams % np.uint64(len(words))  # the word in the upper 40 bits, the bits to set in the lower 24
         keys <<= np.uint64(24)

@@ -183,6 +183,12 @@ class StoredIndex:
         part = self._segments[audience][number]
         return part.words.around(part.starts, position, before, after)
 
+    def start_of(self, audience: str, position: int) -> int:
+        number, local = self._local(audience, position)
+        starts = self._segments[audience][number].starts
+        start: int = starts[bisect_right(starts, local) - 1]
+        return position - local + start
+
     def document_at(self, audience: str, position: int) -> str:
         number, position = self._local(audience, position)
         starts = self._segments[audience][number].starts

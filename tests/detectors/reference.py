@@ -11,13 +11,14 @@ from proxy.types import Finding, Provenance, Scan, Scanner, Span, Threshold, Vie
 ACT, BUDGET = 32, 12
 
 
-def view(budget: int = BUDGET, act: int = ACT) -> View:
+def view(budget: int = BUDGET, act: int = ACT, echo: tuple[str, ...] = ()) -> View:
     """The view of a caller from whom the audience ``admin`` is kept."""
     return View(
         role="public",
         protected=("admin",),
         cleared=(),
         thresholds={"admin": Threshold(act, budget)},
+        echo=echo,
     )
 
 

@@ -78,6 +78,22 @@ def test_text_as_it_is_written_is_left_to_the_plain_scanners(text: str) -> None:
     assert max(read - limit for read, limit in enumerate(settled, 1)) <= 12
 
 
+def test_a_list_that_the_caller_wrote_is_its_own_either_way() -> None:
+    """Read from its end it is in another record. To whom it came from it goes back; others do not get it."""
+    listed = "lantern\nharbour\ntoken\nsupply\namber\nledger\npaper\ngate\nclock\ntower\nspare\nkeys\nbrushes"
+    backwards = "\n".join(reversed(listed.split("\n")))
+    index = MemoryIndex({"admin": [backwards, listed]})
+    inner = MemorisedDetector(index)
+    encoded = EncodedDetector([inner], begins=inner.begins)
+    for text in (f"{listed}\n", f"{backwards}\n"):
+        answer = f"{BEFORE}{text}{AFTER}"
+        assert run(encoded.scanner(view()), list(answer))[0]
+        findings, settled = run(encoded.scanner(view(echo=(f"What is in it?\n{text}",))), list(answer))
+        assert findings == []
+        assert settled[-1] == len(answer)
+        assert run(encoded.scanner(view(echo=("What is in it?", AFTER))), list(answer))[0]
+
+
 @settings(deadline=None, max_examples=25)
 @given(
     st.lists(

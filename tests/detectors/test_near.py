@@ -108,6 +108,21 @@ def test_the_callers_own_words_are_free() -> None:
     assert not findings
 
 
+def test_the_callers_own_words_build_no_chain() -> None:
+    """Half of a document is repeated from the question: what follows it must be enough by itself."""
+    half = SECRET.index("The guest receives")
+    rest = every_fifth_word(SECRET[half : half + 50])
+    text = f"{SECRET[:half]}{rest} and that is all there is to say of it."
+    findings, _ = run_scanner(lambda: make(INDEX, view(echo=(SECRET[:half],))), [text])
+    assert not findings
+    findings, _ = run_scanner(lambda: make(INDEX), [text])
+    assert NEAR_PASSAGE in kinds(findings)
+    whole = SECRET[:half] + every_fifth_word(SECRET[half:])
+    findings, _ = run_scanner(lambda: make(INDEX, view(echo=(SECRET[:half],))), [whole])
+    assert kinds(findings) == {NEAR_PASSAGE}
+    assert min(finding.span.start for finding in findings) >= half
+
+
 def test_background_is_free() -> None:
     """Seeds of declared free text count for nothing."""
     index = MemoryIndex({"admin": [SECRET]}, background=[SECRET])

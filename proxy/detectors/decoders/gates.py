@@ -2,19 +2,17 @@
 
 Strategy: at look-out points, every ``STRIDE`` characters from the start of the text, the last two and
 three blocks of so many pairs are weighed (``gauge``); every few blocks the last words and letters are looked
-at as well. A long stretch is weighed at once, and only those look-out points are visited that this tells.
+at as well.
 
-May import: the tables of decoders, ``gauge``, ``stretch``, ``order``, ``nato``, ``transducer``. The rule that
-must stay true: what is told at a look-out point depends on the characters before it alone.
+May import: the tables of decoders, ``gauge``, ``order``, ``nato``, ``transducer``. The rule that must stay
+true: what is told at a look-out point depends on the characters before it alone.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
 from functools import lru_cache
 
-from proxy.detectors.decoders import MARKED, SCRAMBLED, SPELT, STRANGE, gauge, stretch
+from proxy.detectors.decoders import MARKED, SCRAMBLED, SPELT, STRANGE, gauge
 from proxy.detectors.decoders.gauge import AGAIN, BACKWARD, CLEAR, EXCESS, FORWARD, LETTERS, Gauge
 from proxy.detectors.decoders.nato import TELLING
 from proxy.detectors.decoders.order import Probe, letters_begin, words_begin, words_gate
@@ -34,13 +32,6 @@ _ADD, _ALL = gauge.limits(
         (CLEAR, _THREE, _THREE),
     )
 )
-_LIMITS = stretch.Limits(
-    {stretch.FORWARD: _STRANGE_TWO, stretch.LETTERS: _SCRAMBLED_TWO},
-    {stretch.LETTERS: _SCRAMBLED_THREE, stretch.EXCESS: 0, stretch.CLEAR: _THREE},
-)
-"""The same for long stretches."""
-_LONG = 20 * STRIDE
-"""Characters from which on weighing them at once is quicker."""
 _OLD = gauge.lanes((AGAIN, BACKWARD, EXCESS, CLEAR))
 """The lanes in which the last block but two counts too."""
 _STRANGE, _SCRAMBLED = gauge.bit(FORWARD), gauge.bit(LETTERS) | gauge.bit(AGAIN)
@@ -71,8 +62,6 @@ class Gates:
         "_probe",
         "_sum",
         "_threes",
-        "_told",
-        "_weighed",
         "mirrored",
         "open",
         "reordered",
@@ -88,9 +77,6 @@ class Gates:
         self._due = _BEGINS_EVERY
         """The next look-out point at which words are looked at."""
         self._sum = 0
-        self._told: Sequence[int] = ()
-        """Those look-out points up to ``_weighed`` at which a stretch may open a gate."""
-        self._weighed = 0
         self.open = 0
         """What looks odd: a set of bits."""
         self.mirrored = False
@@ -116,40 +102,6 @@ class Gates:
 
         0 if there is none. Each look-out point is to be asked for once, in order.
         """
-        if look > self._weighed:
-            if end - look < _LONG or look <= _THREE:
-                return self._find(tail, look, end)
-            self._weigh(tail, look, end)
-        shift = end - len(tail)
-        last = min(end - end % STRIDE, self._weighed)
-        told = self._told[bisect_left(self._told, look) : bisect_right(self._told, last)]
-        visited: list[int] = sorted({*told, *range(self._due, last + 1, _BEGINS_EVERY)})
-        for at in visited:
-            text = tail[max(0, at - shift - KEEP) : at - shift]
-            if at not in told:
-                self._due = at + _BEGINS_EVERY
-                if not self._words(text, at):
-                    continue
-                self._due = at
-            self._behind(text, len(text) - STRIDE)
-            if self._find(text, at, at):
-                return at
-        self._behind(tail, last - shift)
-        return self.find(tail, last + STRIDE, end) if last + STRIDE <= end else 0
-
-    def _weigh(self, tail: str, look: int, end: int) -> None:
-        """Weigh at once what lies before the look-out points from ``look`` to ``end``."""
-        shift, self._weighed = end - len(tail), end - end % STRIDE
-        missed = _LIMITS.missed(tail[look - _THREE - 1 - shift : self._weighed - shift])
-        self._told = [look + (number - 2) * STRIDE for number in missed]
-
-    def _behind(self, tail: str, at: int) -> None:
-        """The last blocks are those that end before ``tail[at]``."""
-        self._old = self._block(tail[at - STRIDE - _BLOCK : at - STRIDE])
-        self._new = self._block(tail[at - _BLOCK : at])
-
-    def _find(self, tail: str, look: int, end: int) -> int:
-        """The same, look-out point by look-out point."""
         threes, old, new = self._threes, self._old, self._new
         shift = end - len(tail)
         if look == STRIDE:  # the first block has a blank before it
@@ -183,8 +135,8 @@ class Gates:
         self.open = 0
         self.mirrored = self.reordered = self.spelt = False
 
-    def _words(self, text: str, look: int) -> bool:
-        """Look at letters and at whole words: whether one of the gates for them is open."""
+    def _words(self, text: str, look: int) -> None:
+        """Look at letters and at whole words."""
         probe = self._probe
         self.mirrored = probe is not None and letters_begin(text, probe)
         text = text[-_WORDS:]
@@ -194,7 +146,6 @@ class Gates:
             words = text.lower().split()
             self.reordered = self.reordered or words_gate(text, words)
             self.spelt = not TELLING.isdisjoint(words)
-        return self.mirrored or self.reordered or self.spelt
 
 
 @lru_cache(maxsize=1 << 5)

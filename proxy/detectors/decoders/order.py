@@ -69,13 +69,16 @@ def words_gate(text: str, words: Sequence[str]) -> bool:
 
 
 def words_begin(text: str, probe: Probe) -> bool:
-    """Whether the last words, in the opposite order, begin as a protected text may."""
-    words = text.rsplit(None, _JOINED + 1)
+    """Whether the last words, in the opposite order, begin as a protected text may, and so do those but two.
+
+    A word may be long enough for all seeds of the first: then those of the other lie in words behind it.
+    """
+    words = text.rsplit(None, _JOINED + 3)
     if words and not text[-1].isspace():
         words.pop()
     del words[:1]  # what is left of the text
     words.reverse()
-    return probe.begins("".join(words[:_JOINED]), _WORDS)
+    return probe.begins("".join(words[:_JOINED]), _WORDS) and probe.begins("".join(words[2 : 2 + _JOINED]))
 
 
 def letters_begin(text: str, probe: Probe) -> bool:

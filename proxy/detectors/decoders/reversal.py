@@ -79,12 +79,14 @@ class Order:
     """A way of reading backwards.
 
     ``read`` gives ``tail[start:end]`` backwards; ``edge`` is the last place up to an index at which such a
-    part may begin; ``size`` tells how long a beginning of a text counts as so many characters.
+    part may begin; ``size`` tells how long a beginning of a text counts as so many characters; ``whole``
+    gives the letters of a whole text backwards.
     """
 
     read: Callable[[str, int, int], tuple[str, Places]]
     edge: Callable[[str, int], int]
     size: Callable[[str, int], int]
+    whole: Callable[[str], str]
 
 
 def _letters(tail: str, start: int, end: int) -> tuple[str, Places]:
@@ -110,8 +112,8 @@ def _word_begins(tail: str, index: int) -> int:
     return index
 
 
-LETTERS = Order(_letters, lambda tail, index: index, _stretch)
-WORDS = Order(_words, _word_begins, _as_it_is)
+LETTERS = Order(_letters, lambda tail, index: index, _stretch, lambda text: text[::-1])
+WORDS = Order(_words, _word_begins, _as_it_is, lambda text: " ".join(reversed(text.split())))
 
 
 @dataclass(slots=True)
