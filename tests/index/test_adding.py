@@ -14,6 +14,7 @@ from proxy.index import AddOptions, BuildOptions, StoredIndex, add_documents, bu
 from proxy.index.adding import MOST_PARTS
 from proxy.index.report import clusters, conflicts
 from proxy.policy import Policy, load_policy
+from proxy.text import count_units
 from proxy.types import Document, Value, Verdict
 from tests.training import ADMIN, KEY, NOBODY, PUBLIC, STAFF, STAFF_ZH
 
@@ -117,6 +118,17 @@ def test_documents_keep_their_names(grown: Path) -> None:
     index, policy = open_index(grown, KEY), load_policy(None)
     for text, name in ((ADMIN, "old.jsonl:1"), (NEW, "new.jsonl:7"), (NOBODY, "new.jsonl:8")):
         assert sources(verdicts(index, policy, "public", text)[1]) == {name}
+
+
+def test_documents_begin_where_they_did(grown: Path) -> None:
+    """Positions go on from part to part; every one leads to the beginning of its own document."""
+    index = open_index(grown, KEY)
+    begin = 0
+    for text, name in ((STAFF, "old.jsonl:2"), (STAFF_ZH, "old.jsonl:3"), (NEW, "new.jsonl:7")):
+        size = count_units(text)
+        assert {index.start_of("staff", begin + at) for at in range(size)} == {begin}
+        assert index.document_at("staff", begin) == name
+        begin += size
 
 
 def test_the_manifest_counts_everything(grown: Path) -> None:

@@ -41,6 +41,9 @@ def test_words_in_the_opposite_order_begin_as_the_text_does() -> None:
     assert words_begin(f"{backwards} ye", known), "a word that goes on is not asked for"
     assert not words_begin(f"{secret} and more of ", known)
     assert not words_begin("one the key night shift keeps ", Known("keepsshiftnightnow")), "some words agree"
+    assert not words_begin("so one the key night shift keeps ", Known("keepsshiftni", "nightkeytheone"))
+    long = Known("theharbourmasterofthecity")
+    assert not words_begin("so says my theharbourmasterofthecity ", long), "one word alone says nothing"
     assert not words_begin("", known)
     assert not words_begin("thenightshift", Known("thenightshift")), "it goes on"
 
