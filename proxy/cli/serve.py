@@ -156,6 +156,7 @@ def _serve(settings: Settings, environment: Mapping[str, str]) -> int:
     from proxy.server.app import create_app, open_house, spare_collector
     from proxy.server.listen import metrics_server, open_port
     from proxy.server.logs import configure
+    from proxy.server.protocol import Protocol
     from proxy.server.workers import Workers
 
     configure(settings.log_format)
@@ -166,6 +167,7 @@ def _serve(settings: Settings, environment: Mapping[str, str]) -> int:
         "log_level": "warning",
         "access_log": False,
         "server_header": False,
+        "http": Protocol,
         "timeout_graceful_shutdown": round(settings.grace),
     }
     with ExitStack() as opened:
