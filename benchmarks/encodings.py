@@ -80,7 +80,7 @@ def in_entities(text: str) -> str:
 
 
 def in_escapes(text: str) -> str:
-    r"""Every UTF-16 unit as \uXXXX."""
+    r"""Every UTF-16 unit as \uhhhh."""
     data = text.encode("utf-16-be", "surrogatepass")
     return "".join(f"\\u{data[at]:02x}{data[at + 1]:02x}" for at in range(0, len(data), 2))
 

@@ -42,6 +42,15 @@ def test_bulk_and_single_folds_agree(text: str) -> None:
     assert count_units(text) == len(codes)
 
 
+@given(st.text() | st.text(st.characters(max_codepoint=127)) | st.text("aZ09 .-_漢ﷺ½é\u200b"))
+def test_a_whole_text_has_the_units_of_its_characters(text: str) -> None:
+    """ASCII is translated as a whole, other text character by character: the same units, the same counts."""
+    table = UnitTable()
+    each = [table[character] for character in text]
+    assert table.encoded(text) == b"".join(each)
+    assert list(table.counts(text)) == [len(encoded) // UNIT_BYTES for encoded in each]
+
+
 @given(st.text())
 def test_normal_forms_do_not_matter(text: str) -> None:
     """Composed or decomposed, canonical or compatible: the skeleton is the same."""

@@ -283,10 +283,10 @@ def _readers(
 
     def readers(text: str) -> list[tuple[int, Scanner]]:
         skipped = detector.runs if probe is not None and not probe.knows(text) else ()
-        asked = [(number, each) for number, each in enumerate(inner) if each not in skipped]
         return [
             (number, each.scanner(_mirrored(view, order) if each in detector.runs else view))
-            for number, each in asked
+            for number, each in enumerate(inner)
+            if each not in skipped
         ]
 
     return readers
@@ -296,7 +296,7 @@ def _mirrored(view: View, order: Order) -> View:
     """The same, with the caller's own words backwards too; shared by the request's channels."""
     if not view.echo:
         return view
-    key = f"encoded.{'letters' if order is LETTERS else 'words'}"
+    key = f"encoded.{order.name}"
     made: View | None = view.cache.get(key)
     if made is None:
         echo = (*view.echo, *map(order.whole, view.echo))

@@ -1,4 +1,4 @@
-r"""Escapes of string literals: \n, \", \uXXXX (also in pairs), \u{...}, \UXXXXXXXX, \xXX and octal.
+r"""Escapes of string literals: \n, \", \uhhhh (also in pairs), \u{...}, \Uhhhhhhhh, \xhh and octal.
 
 Budget: 24 raw characters after the first escape. \xXX and octal are bytes of UTF-8, else Latin-1.
 

@@ -1,4 +1,4 @@
-"""Percent-encoding (RFC 3986, section 2.1), whole or in part, and the %uXXXX of old scripts.
+"""Percent-encoding (RFC 3986, section 2.1), whole or in part, and the %uhhhh of old scripts.
 
 Budget: 24 raw characters after the first escape; the text before it, as far as it is plain, is the plain
 detectors' to hold. Bytes are UTF-8, else Latin-1.

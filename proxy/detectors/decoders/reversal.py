@@ -76,13 +76,14 @@ def _as_it_is(text: str, count: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """A way of reading backwards.
+    """A way of reading backwards, with its name.
 
     ``read`` gives ``tail[start:end]`` backwards; ``edge`` is the last place up to an index at which such a
     part may begin; ``size`` tells how long a beginning of a text counts as so many characters; ``whole``
     gives the letters of a whole text backwards.
     """
 
+    name: str
     read: Callable[[str, int, int], tuple[str, Places]]
     edge: Callable[[str, int], int]
     size: Callable[[str, int], int]
@@ -112,8 +113,8 @@ def _word_begins(tail: str, index: int) -> int:
     return index
 
 
-LETTERS = Order(_letters, lambda tail, index: index, _stretch, lambda text: text[::-1])
-WORDS = Order(_words, _word_begins, _as_it_is, lambda text: " ".join(reversed(text.split())))
+LETTERS = Order("letters", _letters, lambda tail, index: index, _stretch, lambda text: text[::-1])
+WORDS = Order("words", _words, _word_begins, _as_it_is, lambda text: " ".join(reversed(text.split())))
 
 
 @dataclass(slots=True)
