@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from proxy.cli import console, index_add, index_similar
+from proxy.cli import console, index_add, index_selftest, index_similar
 from proxy.cli.options import Subparsers, command, json_option, policy_option
 from proxy.cli.training import TrainingSet, data_arguments, data_options
 from proxy.cli.values import rate, tell_pace, tell_values, value_finder
@@ -25,6 +25,7 @@ from proxy.types import NOBODY, Skipped
 if TYPE_CHECKING:
     from proxy.index import Manifest
     from proxy.recognizers.values import ValueFinder
+    from proxy.selftest import Report
 
 _SHOWN_SKIPS = 20
 _SHOWN_ROWS = 10
@@ -54,6 +55,7 @@ def add(commands: Subparsers) -> None:
     json_option(show)
     index_similar.subcommand(inner)
     index_add.subcommand(inner)
+    index_selftest.subcommand(inner)
 
 
 def run_build(options: argparse.Namespace, environment: Mapping[str, str]) -> int:
@@ -64,6 +66,7 @@ def run_build(options: argparse.Namespace, environment: Mapping[str, str]) -> in
     policy = load_policy(options.policy)
     size = training.size
     began = time.monotonic()
+    reports: list[Report] = []
     with value_finder(options.entities, ner=not options.no_ner, workers=options.workers) as finder:
         key_existed = key_file(options.out).exists() or bool(environment.get("SLUICEGATE_INDEX_KEY"))
         build_options = BuildOptions(
@@ -75,8 +78,11 @@ def run_build(options: argparse.Namespace, environment: Mapping[str, str]) -> in
             workers=options.workers,
         )
         tell_pace(finder, size)
-        manifest = training.into(partial(build_index, out=options.out, options=build_options), finder)
-    _tell(options, manifest, training, finder, time.monotonic() - began)
+        check = index_selftest.tester(options, policy, build_options.key, reports.append)
+        manifest = training.into(
+            partial(build_index, out=options.out, options=build_options, check=check), finder
+        )
+    _tell(options, manifest, training, finder, time.monotonic() - began, reports[-1])
     if not key_existed:
         console.note(f"The key of this index was made: {key_file(options.out)} (mode 0600).")
         console.note("Keep it apart from the index: the two together equal the text.")
@@ -89,6 +95,7 @@ def _tell(
     training: TrainingSet,
     finder: ValueFinder | None,
     seconds: float,
+    report: Report,
 ) -> None:
     """The summary: documents, characters, audiences, known values, what was skipped and why."""
     if options.json:
@@ -97,6 +104,7 @@ def _tell(
             "finding": rate(finder),
             "without_audience": training.without_audience,
             "skipped": [asdict(skip) for skip in training.skipped],
+            "self_test": index_selftest.summary(report),
         }, ensure_ascii=False))  # fmt: skip
     else:
         _table(options.out, manifest)
@@ -104,6 +112,7 @@ def _tell(
         pace = manifest.text_bytes / max(seconds, 1e-6) / 1e6
         console.note(f"built in {seconds:.1f} s ({pace:.2f} MB/s of text)")
         _tell_skipped(training.skipped)
+        console.note(index_selftest.told(report))
     if training.without_audience:
         console.warn(
             f"{training.without_audience} documents have no audience and count as '{NOBODY}': under the "

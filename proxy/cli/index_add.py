@@ -13,12 +13,16 @@ from collections import Counter
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from proxy.cli import console
+from proxy.cli import console, index_selftest
 from proxy.cli.options import Subparsers, command, json_option, policy_option
 from proxy.cli.training import TrainingSet, data_arguments, data_options
 from proxy.cli.values import tell_values, value_finder
 from proxy.types import NOBODY
+
+if TYPE_CHECKING:
+    from proxy.selftest import Report
 
 _EXAMPLES = """\
   sluicegate index add chats.idx new-chats.jsonl --audience staff
@@ -57,8 +61,12 @@ def run(options: argparse.Namespace, environment: Mapping[str, str]) -> int:
         workers=options.workers,
     )
     began = time.monotonic()
+    reports: list[Report] = []
+    check = index_selftest.tester(options, policy, add_options.key, reports.append, before=options.index)
     with value_finder(options.entities, ner=not options.no_ner, workers=options.workers) as finder:
-        manifest = training.into(partial(add_documents, folder=options.index, options=add_options), finder)
+        manifest = training.into(
+            partial(add_documents, folder=options.index, options=add_options, check=check), finder
+        )
     part = manifest.parts[-1]
     added = manifest.audiences[-int(part["audiences"]) :]
     if options.json:
@@ -70,6 +78,7 @@ def run(options: argparse.Namespace, environment: Mapping[str, str]) -> int:
             "version": manifest.version,
             "audiences": [{"name": each.name, "documents": each.documents} for each in added],
             "skipped": [{"where": skip.where, "reason": skip.reason} for skip in training.skipped],
+            "self_test": index_selftest.summary(reports[-1]),
             "seconds": round(time.monotonic() - began, 3),
         }
         print(json.dumps(told, ensure_ascii=False))
@@ -79,6 +88,7 @@ def run(options: argparse.Namespace, environment: Mapping[str, str]) -> int:
     tell_values(part["values"], finder)
     for reason, count in Counter(skip.reason for skip in training.skipped).most_common():
         console.note(f"skipped: {count} x {reason}")
+    console.note(index_selftest.told(reports[-1]))
     console.note(
         f"{options.index}: {manifest.documents} documents in {len(manifest.parts) + 1} parts, "
         f"version {manifest.version}; servers take it up within seconds"

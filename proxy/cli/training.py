@@ -31,11 +31,16 @@ def data_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def data_options(parser: argparse.ArgumentParser) -> None:
-    """How it is read, and what is looked for in it."""
+def reading_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say how records are read."""
     parser.add_argument("--audience", metavar="NAME", help="audience of documents that name none")
     parser.add_argument("--audience-field", metavar="FIELD", help="field with a record's audience")
     parser.add_argument("--format", choices=FORMATS, default="auto", help="shape of the records")
+
+
+def data_options(parser: argparse.ArgumentParser) -> None:
+    """How it is read, and what is looked for in it."""
+    reading_options(parser)
     parser.add_argument(
         "--background", nargs="+", default=[], metavar="FILE", help="text that is free for everyone"
     )

@@ -58,10 +58,13 @@ def add_documents(
     background: Iterable[Document] = (),
     values: FindValues | None = None,
     stage: Callable[[str], None] | None = None,
+    check: Callable[[Path], None] | None = None,
 ) -> Manifest:
     """Add documents to the index at ``folder`` and return its new manifest.
 
-    Raises ConfigError where there is none to add, the index has too many parts, or somebody else writes it.
+    ``check`` receives the folder of the new index before it takes the old one's place; where it raises,
+    nothing is replaced. Raises ConfigError where there is none to add, the index has too many parts, or
+    somebody else writes it.
     """
     read_manifest(folder)  # what is no index is said to be none, before a lock is made beside it
     with atomic_folder(folder) as work:
@@ -86,6 +89,10 @@ def add_documents(
         _link(folder, work, old)
         manifest = _joined(work, name, old, new)
         (work / MANIFEST).write_text(manifest.to_json(), "utf-8")
+        if check is not None:
+            if stage is not None:
+                stage("testing")
+            check(work)
     return manifest
 
 

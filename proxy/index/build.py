@@ -82,6 +82,7 @@ def build_index(
     background: Iterable[Document] = (),
     values: FindValues | None = None,
     stage: Callable[[str], None] | None = None,
+    check: Callable[[Path], None] | None = None,
 ) -> Manifest:
     """Build an index of ``documents`` at ``out`` and return its manifest.
 
@@ -90,6 +91,9 @@ def build_index(
     whole or not at all; an index
     that was there is replaced. Raises ConfigError when there is no document, or ``out`` is in use or
     something else.
+
+    ``check`` receives the folder of the finished index before it takes its place; where it raises,
+    nothing is replaced.
     """
     key = GramKey(options.key)
     tell = stage or (lambda _name: None)
@@ -126,6 +130,9 @@ def build_index(
             sluicegate=__version__,
         )
         (folder / "manifest.json").write_text(manifest.to_json(), "utf-8")
+        if check is not None:
+            tell("testing")
+            check(folder)
         tell("done")
     return manifest
 
