@@ -65,6 +65,7 @@ FAULTS = (
     "trail",
     "recognizer",
     "relay",
+    "unhandled",
 )
 """Where something of ours failed; the first two are the guard's."""
 

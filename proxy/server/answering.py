@@ -11,7 +11,6 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import ExitStack
 from typing import Any, TypeVar
 
-import orjson
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
@@ -19,6 +18,7 @@ from proxy.audit import new_incident
 from proxy.dialects import DIALECTS
 from proxy.dialects.ids import Seal
 from proxy.errors import RequestError, UpstreamError
+from proxy.nesting import DEEPEST, TooDeep, loads
 from proxy.server.limits import Admission, Limit
 from proxy.server.relay import Blocked, Exchange, GuardFault, relay_plain, relay_stream, withheld
 from proxy.server.responses import INCIDENT_HEADER, error_response, for_error, json_response
@@ -218,8 +218,17 @@ async def _disconnect(http: Request) -> None:
 
 
 async def read_body(http: Request, limit: int) -> object:
-    """The request's body as JSON. Raises RequestError: 413 above the limit, 408 where it does not come, 400
-    where it is no JSON."""
+    """Read the request's body as JSON.
+
+    Raises RequestError: 415 for a compressed body, 413 above the limit, 408 where it does not come in time,
+    400 where it is no JSON or nested too deeply.
+    """
+    if http.headers.get("content-encoding", "identity").strip().lower() not in ("", "identity"):
+        raise RequestError(
+            "A compressed request body is not read; send it without Content-Encoding.",
+            status=415,
+            code="unsupported_encoding",
+        )
     too_large = RequestError(
         f"The request body is larger than {limit} bytes.", status=413, code="request_too_large"
     )
@@ -244,6 +253,10 @@ async def read_body(http: Request, limit: int) -> object:
     except TimeoutError:
         raise RequestError("The request body did not come in time.", status=408) from None
     try:
-        return orjson.loads(b"".join(parts))
-    except orjson.JSONDecodeError:
+        return loads(b"".join(parts))
+    except TooDeep:
+        raise RequestError(
+            f"The JSON body of your request is nested deeper than {DEEPEST} levels.", code="nested_too_deeply"
+        ) from None
+    except ValueError:
         raise RequestError("We could not parse the JSON body of your request.") from None

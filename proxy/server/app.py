@@ -105,7 +105,7 @@ def create_app(house: House) -> FastAPI:
         docs_url=None,
         redoc_url=None,
     )
-    app.add_middleware(Identify)
+    app.add_middleware(Identify, metrics=house.metrics)
     if house.traces is not None:
         app.add_middleware(Parent)
     add_routes(app, house, metrics=house.settings.metrics_port is None)

@@ -7,6 +7,7 @@ character is read; a choice that was stopped gives no more text, on any of its c
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
@@ -25,8 +26,10 @@ from proxy.guard import StreamGuard, joined
 from proxy.index import StoredIndex
 from proxy.jsontext import JsonCells
 from proxy.policy import Numbers, Policy
+from proxy.server.unhandled import place_of
 from proxy.types import Action, Caller, Cleared, Delta, Detector, Finding, Step, Verdict, View
 
+_log = logging.getLogger("sluicegate")
 _SLICE = 4096
 """Characters scanned before other answers get their turn."""
 
@@ -160,27 +163,43 @@ class AnswerGuards:
 
     def _step_now(self, channel: Channel, text: str | None, reading: Reading) -> None:
         """Feed one guard, or finish it for None."""
-        guard = self._open(channel, text, reading)
-        if guard is None:
-            return
-        began = time.perf_counter()
-        step = guard.finish() if text is None else guard.feed(text)
-        self._note(channel, text, guard, step, began, reading)
+        try:
+            guard = self._open(channel, text, reading)
+            if guard is None:
+                return
+            began = time.perf_counter()
+            step = guard.finish() if text is None else guard.feed(text)
+        except Exception as error:
+            self._failed(channel, error, reading)
+        else:
+            self._note(channel, text, guard, step, began, reading)
+
+    def _failed(self, channel: Channel, error: Exception, reading: Reading) -> None:
+        """Fail closed: nothing of this step is released, and the choice gives no more text."""
+        _log.error("a guard failed: %s", place_of(error))
+        self._stopped.add(channel[0])
+        reading.fault = "relay"
 
     async def _step(self, channel: Channel, text: str | None, reading: Reading) -> None:
         """The same, off the event loop where a detector is slow."""
-        guard = self._open(channel, text, reading)
-        if guard is None:
-            return
-        began = time.perf_counter()
         reader = self._firewall.reader
         if reader is None:
-            step = guard.finish() if text is None else guard.feed(text)
-        elif text is None:
-            step = await asyncio.get_running_loop().run_in_executor(reader, guard.finish)
+            self._step_now(channel, text, reading)
+            return
+        try:
+            guard = self._open(channel, text, reading)
+            if guard is None:
+                return
+            began = time.perf_counter()
+            loop = asyncio.get_running_loop()
+            if text is None:
+                step = await loop.run_in_executor(reader, guard.finish)
+            else:
+                step = await loop.run_in_executor(reader, guard.feed, text)
+        except Exception as error:
+            self._failed(channel, error, reading)
         else:
-            step = await asyncio.get_running_loop().run_in_executor(reader, guard.feed, text)
-        self._note(channel, text, guard, step, began, reading)
+            self._note(channel, text, guard, step, began, reading)
 
     def _open(self, channel: Channel, text: str | None, reading: Reading) -> StreamGuard | None:
         """The guard of a channel; None where it is to read nothing more."""

@@ -11,6 +11,7 @@ event is sent; on a fault nothing that is held leaves.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -23,8 +24,10 @@ from proxy import sse
 from proxy.dialects.shapes import Frame, Request, StreamedAnswer
 from proxy.dialects.shapes import Reading as AnswerReading
 from proxy.errors import UpstreamError
+from proxy.nesting import TooDeep, loads
 from proxy.server.firewall import AnswerGuards, Reading
 from proxy.server.gather import Gather
+from proxy.server.unhandled import place_of
 from proxy.types import Caller, Decision, Delta
 
 REFUSAL = "This part of the answer was withheld by the content policy."
@@ -32,6 +35,7 @@ REFUSAL = "This part of the answer was withheld by the content policy."
 
 _FAULT = "The answer was stopped: it could not be checked."
 _CALLERS = "invalid_request_error"
+_log = logging.getLogger("sluicegate")
 _EVENT_LIMIT = 32 * 1024 * 1024
 _AT_ONCE = 32
 """Events that are sent together at most, where the upstream sent them together."""
@@ -78,6 +82,14 @@ class GuardFault(Exception):
     def __init__(self, where: str) -> None:
         super().__init__(where)
         self.where = where
+
+
+def guard_fault(error: Exception) -> GuardFault:
+    """Return the error as a fault; one that nobody raised on purpose is logged by its place."""
+    if isinstance(error, GuardFault):
+        return error
+    _log.error("the relay failed: %s", place_of(error))
+    return GuardFault("relay")
 
 
 @dataclass(slots=True)
@@ -218,16 +230,17 @@ async def relay_stream(source: Source, exchange: Exchange) -> AsyncGenerator[byt
             raise
         out.append(_last(exchange, answer.failed(str(error), "upstream_error", "upstream_error")))
         yield _joined(out)
-    except GuardFault as fault:
-        exchange.failed("fault", fault.where)
-        if not sent and not out and not exchange.begun:
-            raise
-        out.append(_last(exchange, answer.failed(_FAULT, "guard_fault", "server_error")))
-        yield _joined(out)
     except Blocked as blocked:
         if not exchange.begun:
             raise
         yield _last(exchange, answer.failed(withheld(blocked.incident), "content_filter", _CALLERS))
+    except Exception as error:  # fail closed: whatever raises, nothing that is held leaves
+        fault = guard_fault(error)
+        exchange.failed("fault", fault.where)
+        if not sent and not out and not exchange.begun:
+            raise fault from None
+        out.append(_last(exchange, answer.failed(_FAULT, "guard_fault", "server_error")))
+        yield _joined(out)
     finally:
         exchange.close()
 
@@ -270,8 +283,10 @@ def _chunk(answer: StreamedAnswer, data: str) -> AnswerReading:
     if known is not None:
         return known
     try:
-        chunk = orjson.loads(data)
-    except orjson.JSONDecodeError:
+        chunk = loads(data)
+    except TooDeep:
+        raise UpstreamError("The model server's answer is nested too deeply.", where="chunk") from None
+    except ValueError:
         raise UpstreamError("The model server's answer is not JSON.", where="chunk") from None
     return answer.read(chunk)
 
@@ -347,9 +362,12 @@ async def relay_plain(source: Source, exchange: Exchange) -> dict[str, Any]:
     except UpstreamError:
         exchange.failed("upstream_error", "upstream")
         raise
-    except GuardFault as fault:
-        exchange.failed("fault", fault.where)
+    except Blocked:
         raise
+    except Exception as error:  # fail closed, as above
+        fault = guard_fault(error)
+        exchange.failed("fault", fault.where)
+        raise fault from None
     finally:
         exchange.close()
     return made

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from fastapi import FastAPI
+from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
@@ -20,6 +21,7 @@ from proxy.server.guard_routes import GUARD_PATHS
 from proxy.server.openapi import document
 from proxy.server.responses import error_response, for_error, json_response
 from proxy.server.state import House
+from proxy.server.unhandled import unhandled
 from proxy.types import Caller
 
 _GONE = Response(status_code=499)
@@ -54,6 +56,17 @@ def add_routes(app: FastAPI, house: House, *, metrics: bool) -> None:
     async def described(request: Request) -> Response:
         return json_response(document())
 
+    async def refused(request: Request, error: Exception) -> Response:
+        status = error.status_code if isinstance(error, HTTPException) else 500
+        return error_response(
+            f"{request.method} is not served here.",
+            status=status,
+            kind="invalid_request_error",
+            code="method_not_allowed" if status == 405 else "invalid_request",
+            headers=error.headers if isinstance(error, HTTPException) else None,
+        )
+
+    app.add_exception_handler(HTTPException, refused)
     for path in DIALECTS:
         app.add_route(f"/v1{path}", _route(house, f"/v1{path}", _answer_of(path)), methods=["POST"])
     for path, work in GUARD_PATHS.items():
@@ -101,6 +114,9 @@ async def _answering(house: House, request: Request, endpoint: str, work: Work) 
         return for_error(error)
     except ClientDisconnect:
         return _GONE
+    except Exception as error:  # whatever it is, the caller reads JSON and the operator sees a number
+        house.count(endpoint, caller.role if caller else "", "fault")
+        return unhandled(house.metrics, error, request.scope)
 
 
 def _refused(house: House, endpoint: str, caller: Caller | None, outcome: str, error: ProxyError) -> Response:

@@ -11,10 +11,10 @@ from collections.abc import AsyncIterator, Awaitable
 from typing import Any
 
 import aiohttp
-import orjson
 from aiohttp.http_exceptions import HttpProcessingError
 
 from proxy.errors import UpstreamError
+from proxy.nesting import TooDeep, loads
 
 LONGEST = 64 * 1024 * 1024
 """Bytes that one answer may have, streamed or whole."""
@@ -113,8 +113,10 @@ class Answer:
         """The whole answer as JSON; ``UpstreamError`` where it is none."""
         data = await self.read(limit)
         try:
-            return orjson.loads(data)
-        except orjson.JSONDecodeError:
+            return loads(data)
+        except TooDeep:
+            raise UpstreamError("The model server's answer is nested too deeply.", where="answer") from None
+        except ValueError:
             raise UpstreamError("The model server's answer is not JSON.", where="answer") from None
 
 
