@@ -76,7 +76,11 @@ Logprobs = Literal["refuse", "strip", "allow"]
 class Role:
     """What callers with keys of this role may read and use; ``hold`` is in characters.
 
-    ``requests_per_minute`` and ``concurrent`` are for each key; None: no limit.
+    ``requests_per_minute`` and ``concurrent`` are for each subject, ``key_requests_per_minute`` and
+    ``key_concurrent`` for all subjects of one key together; None: no limit. ``subject``: whom limits are
+    counted for: ``key`` (the key's owner, else the key), ``user`` (a field of the request) or
+    ``header:NAME``. ``guard``: the role judges text for the roles of ``speaks_for``, by ``default_role``
+    where a call names none.
     """
 
     name: str
@@ -88,6 +92,12 @@ class Role:
     logprobs: Logprobs = "refuse"
     requests_per_minute: int | None = None
     concurrent: int | None = None
+    key_requests_per_minute: int | None = None
+    key_concurrent: int | None = None
+    subject: str = "key"
+    guard: bool = False
+    speaks_for: tuple[str, ...] = ()
+    default_role: str = ""
 
     def may_use(self, model: str) -> bool:
         """Whether one of the role's patterns (shell style, upper and lower case differ) fits."""

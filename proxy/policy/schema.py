@@ -12,6 +12,7 @@ from hashlib import sha256
 from pathlib import PurePath
 from typing import cast
 
+from proxy.policy import speaking
 from proxy.policy.cursor import Cursor, meant
 from proxy.policy.model import NUMBERED, Logprobs, OnBlock, Policy, Role
 from proxy.policy.rules import Kind, Known, read_rules
@@ -44,8 +45,11 @@ _TOP = (
 _THRESHOLDS = ("act", "budget", "cover")
 _ROLE = (
     *("clearance", "models", "echo", "hold", "on_block", "logprobs"),
-    *("requests_per_minute", "concurrent"),
+    *("requests_per_minute", "concurrent", "subject", "key_requests_per_minute", "key_concurrent"),
+    *("guard", "speaks_for", "default_role"),
 )
+_SUBJECTS_A_KEY = 20
+"""Subjects at their limit that one key may have, where the policy gives the key no limit of its own."""
 
 DETECTORS: Mapping[str, Kind] = {
     "memorised": Kind(entities=frozenset({"passage", "near_passage"}), needs_index=True),
@@ -171,13 +175,16 @@ def _roles(
     longest = max(each.act for each in thresholds.values())
     roles: dict[str, Role] = {}
     logprobs_at: dict[str, Cursor] = {}
+    places: dict[str, tuple[Cursor, Mapping[str, Cursor]]] = {}
     for name, entry in here.entries("a mapping of roles") if here else []:
         if not ROLE.fullmatch(name) or name == "other":
             entry.fault(f"{shown(name)} is no name of a role: letters, digits, `-`, `_`, `.`, at most 64")
         at = entry.fields(_ROLE, required=("clearance",))
         roles[name] = _role(name, entry, at, audiences, longest)
+        places[name] = entry, at
         if "logprobs" in at:
             logprobs_at[name] = at["logprobs"]
+    speaking.check(roles, places)
     return roles, logprobs_at
 
 
@@ -191,17 +198,39 @@ def _role(
         place.fault(f"a hold of {hold} characters is less than 4 x act ({longest}): answers would be cut off")
     on_block = at["on_block"].choice(("refuse", "error"), "way to block") if "on_block" in at else None
     logprobs = at["logprobs"].choice(("refuse", "strip", "allow"), "choice") if "logprobs" in at else None
+    guard = speaking.guards(at)
+    subject = speaking.subject(at["subject"]) if "subject" in at else made.subject
+    requests, concurrent = _most(at, "requests_per_minute", 1_000_000), _most(at, "concurrent", 100_000)
+    models = () if guard else made.models
     return Role(
         name=name,
-        clearance=tuple(at["clearance"].choices(audiences, "audience")) if "clearance" in at else (),
-        models=tuple(at["models"].choices(None, "model pattern")) if "models" in at else made.models,
+        clearance=speaking.clearance(at["clearance"], audiences, guard) if "clearance" in at else (),
+        models=tuple(at["models"].choices(None, "model pattern")) if "models" in at else models,
         echo=_echo(at["echo"]) if "echo" in at else made.echo,
         hold=hold,
         on_block=cast(OnBlock, on_block or made.on_block),
         logprobs=cast(Logprobs, logprobs or made.logprobs),
-        requests_per_minute=_most(at, "requests_per_minute", 1_000_000),
-        concurrent=_most(at, "concurrent", 100_000),
+        requests_per_minute=requests,
+        concurrent=concurrent,
+        key_requests_per_minute=_of_the_key(at, "key_requests_per_minute", requests, subject),
+        key_concurrent=_of_the_key(at, "key_concurrent", concurrent, subject),
+        subject=subject,
+        guard=guard,
+        speaks_for=speaking.speaks_for(at["speaks_for"]) if "speaks_for" in at else (),
+        default_role=(at["default_role"].text() or "") if "default_role" in at else "",
     )
+
+
+def _of_the_key(at: Mapping[str, Cursor], name: str, each: int | None, subject: str) -> int | None:
+    """The limit of all subjects of one key: without it, a caller that changes its name has none."""
+    if name not in at:
+        return each * _SUBJECTS_A_KEY if each is not None and subject != "key" else None
+    most = at[name].number(1, 20_000_000)
+    if subject == "key":
+        at[name].fault("has no effect: with `subject: key` a key is one subject; limit the subject")
+    elif most is not None and each is not None and most < each:
+        at[name].fault(f"{most} for the key is less than {each} for one of its subjects")
+    return most
 
 
 def _most(at: Mapping[str, Cursor], name: str, most: int) -> int | None:

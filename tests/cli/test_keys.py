@@ -83,7 +83,7 @@ def test_a_key_is_revoked_by_its_id(state: Path, capsys: pytest.CaptureFixture[s
 def test_a_role_must_be_one_of_the_policy(state: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A key of no role could do nothing: it is not made, and the role that was meant is named."""
     assert keys("create", "--role", "pubic", state=state) == 2
-    assert 'did you mean "public"? (roles: public, staff, admin)' in capsys.readouterr().err
+    assert 'did you mean "public"? (roles: public, staff, admin, gateway)' in capsys.readouterr().err
     assert not state.exists()
 
 

@@ -24,7 +24,7 @@ def test_the_packaged_policies_are_sound(name: str, capsys: pytest.CaptureFixtur
         assert rows[0] == ["rule", "action", "mode"]
         assert len(rows) > 3
         assert {row[1] for row in rows[1:]} <= {"allow", "redact", "block"}
-        assert f"3 roles, {len(rows) - 1} rules, no fault" in told.err
+        assert f"4 roles, {len(rows) - 1} rules, no fault" in told.err
     if name == "default":
         assert ["contact-data", "redact", "observe"] in rows
 
