@@ -122,6 +122,7 @@ class Metrics:
         self._state_seen.set_to_current_time()
         self._upstream_up.set(1)
         self._allowed.set(0)
+        self._unread.set(0)
         for what in UNSCANNABLE:
             self._child(self._unscannable, what)
         for family, labels in ((self._held, ("max", "mean")), (self._first, ("upstream", "delivered"))):
@@ -228,6 +229,10 @@ class Metrics:
         if reached:
             self._state_seen.set_to_current_time()
 
+    def records_unread(self, number: int) -> None:
+        """Set how many records of the state cannot be read, and are not used."""
+        self._unread.set(number)
+
     def probed(self, documents: int) -> None:
         """The most protected documents that the stopped answers of one key named lately."""
         self._probed.set(documents)
@@ -291,6 +296,7 @@ class Metrics:
         self._keys = gauge("keys", "Active keys, by role.", "livemax", "role")
         self._state_up = gauge("state_up", "1 while the state can be read and written to.", "livemin")
         self._state_seen = gauge("state_seen_timestamp_seconds", "When the state last answered.", "livemin")
+        self._unread = gauge("state_unread_records", "Records of the state that cannot be read.", "livemax")
         self._upstream_up = gauge("upstream_up", "1 while the model server answers.", "livemin")
         self._probed = gauge(
             "probed_documents",

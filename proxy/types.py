@@ -127,10 +127,18 @@ class Delta:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks: the id of the key (never the key) and the role it was made for."""
+    """Who asks: the id of the key (never the key) and the role it was made for.
+
+    ``subject``: whom limits are counted for, as an id or a hash of bounded length; "" stands for the key.
+    """
 
     key_id: str
     role: str
+    subject: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.subject:
+            object.__setattr__(self, "subject", self.key_id)
 
 
 @dataclass(frozen=True, slots=True)

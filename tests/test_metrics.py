@@ -36,6 +36,7 @@ def test_the_names() -> None:
         "sluicegate_requests_total",
         "sluicegate_scan_seconds",
         "sluicegate_state_seen_timestamp_seconds",
+        "sluicegate_state_unread_records",
         "sluicegate_state_up",
         "sluicegate_unscannable_total",
         "sluicegate_upstream_up",

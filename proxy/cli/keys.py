@@ -28,7 +28,10 @@ def add(commands: Subparsers) -> None:
         "  sluicegate keys create --role public --name 'web shop'\n",
     )
     create.add_argument("--role", required=True, help="a role of the policy")
-    create.add_argument("--name", default="", help="whose key it is, for the list")
+    create.add_argument("--name", default="", help="Name of the key, for the list")
+    create.add_argument(
+        "--owner", default="", metavar="NAME", help="Person or service that limits count the key for"
+    )
     state_option(create)
     policy_option(create)
     listing = command(inner, "list", "List the keys: ids, names, roles, never the keys.", run_list)
@@ -48,7 +51,7 @@ def run_create(options: argparse.Namespace, environment: Mapping[str, str]) -> i
     load_policy(options.policy).role(options.role)  # a key of no role could do nothing
     store = open_state(options.state, environment)
     try:
-        made = store.create(options.role, options.name)
+        made = store.create(options.role, options.name, options.owner)
     finally:
         store.close()
     console.note(f"{made.key.id} for role {made.key.role}; the key is shown this once:")
@@ -61,17 +64,22 @@ def run_list(options: argparse.Namespace, environment: Mapping[str, str]) -> int
 
     store = open_state(options.state, environment)
     try:
-        keys = store.list()
+        keys, unread = store.list(), store.unread
     finally:
         store.close()
+    for line in unread:
+        console.warn(f"{store.where}: {line}; the record is not used: restore it, or make another key")
     if options.json:
         print(json.dumps([asdict(key) for key in keys], ensure_ascii=False))
         return 0
     rows = [
-        (key.id, key.name or "-", key.role, _day(key.created), _day(key.revoked) if key.revoked else "-")
+        (
+            *(key.id, key.name or "-", key.owner or "-", key.role, _day(key.created)),
+            _day(key.revoked) if key.revoked else "-",
+        )
         for key in keys
     ]
-    console.table("keys", ("id", "name", "role", "created", "revoked"), rows)
+    console.table("keys", ("id", "name", "owner", "role", "created", "revoked"), rows)
     return 0
 
 

@@ -27,13 +27,17 @@ _ID_PREFIX = re.compile(r"key_[0-9a-f]{4,12}")
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """What is known of a key: everything but the key. Times are seconds since the epoch, UTC."""
+    """What is known of a key: everything but the key. Times are seconds since the epoch, UTC.
+
+    ``owner``: the person or service that holds the key; limits count all keys of one owner together.
+    """
 
     id: str
     name: str
     role: str
     created: float
     revoked: float | None = None
+    owner: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,15 +48,20 @@ class NewKey:
     secret: str = field(repr=False)
 
 
-def new_key(role: str, name: str, now: float) -> NewKey:
-    """A key for a role. Raises ConfigError for a name that is none."""
+def new_key(role: str, name: str, now: float, owner: str = "") -> NewKey:
+    """Make a key for a role. Raises ConfigError for a bad name or owner."""
     if not role:
         raise ConfigError("a key needs a role")
     if len(name) > 100 or not name.isprintable() or name.startswith(("key_", PREFIX)):
         raise ConfigError(
             f"a key's name has at most 100 plain characters and does not begin with key_ or {PREFIX}"
         )
-    return NewKey(Key(f"key_{secrets.token_hex(6)}", name, role, now), PREFIX + secrets.token_urlsafe(32))
+    if len(owner) > 100 or not owner.isprintable() or owner != owner.strip() or PREFIX in owner:
+        raise ConfigError(
+            "a key's owner has at most 100 plain characters, no blanks around them, and is not a key"
+        )
+    made = Key(f"key_{secrets.token_hex(6)}", name, role, now, owner=owner)
+    return NewKey(made, PREFIX + secrets.token_urlsafe(32))
 
 
 def looks_like_a_key(presented: str) -> bool:

@@ -21,10 +21,12 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from proxy.errors import ConfigError
+from proxy.keys import records
 from proxy.keys.key import Key, NewKey, chosen, digest, looks_like_a_key, new_key
 from proxy.keys.state import ALIVE_SECONDS, FORGOTTEN_SECONDS, Allowed, Signals, Worker, chosen_text
 from proxy.types import Caller
@@ -36,6 +38,7 @@ TIMEOUT_SECONDS = 2.0
 
 _KEYS, _ALLOWED = "sluicegate:keys", "sluicegate:allowed"
 _SIGNALS, _WORKERS = "sluicegate:signals", "sluicegate:workers"
+_T = TypeVar("_T")
 _ADDRESS = re.compile(r"unix://|rediss?://[^/]*(/[0-9]*)?(\?|$)")
 
 
@@ -58,7 +61,7 @@ class RedisStore:
         self._now = now
         self._redis = _client(address, password, timeout, self._where)
         self._callers: Mapping[bytes, Caller] = {}
-        self._known: Sequence[Key] = ()
+        self._broken: dict[str, Sequence[str]] = {}
         self._versions: Mapping[str, int] | None = None
         self._asked = time.monotonic()
         self._down = ""
@@ -77,15 +80,19 @@ class RedisStore:
         """For how long Redis has not answered; 0 while it does."""
         return time.monotonic() - self._asked if self._down else 0.0
 
+    @property
+    def unread(self) -> Sequence[str]:
+        return [line for lines in list(self._broken.values()) for line in lines]
+
     def check(self) -> None:
         if self._end.is_set():
             raise ConfigError(f"{self._where}: the state is closed")
 
     # --- keys
 
-    def create(self, role: str, name: str = "") -> NewKey:
+    def create(self, role: str, name: str = "", owner: str = "") -> NewKey:
         """Make a key for a role; see ``sqlite.KeyStore.create``."""
-        made = new_key(role, name, self._now())
+        made = new_key(role, name, self._now(), owner)
         kept = json.dumps(asdict(made.key) | {"hash": digest(made.secret).hex()})
         self._change("keys", lambda pipe: pipe.hset(_KEYS, made.key.id, kept))
         return made
@@ -93,13 +100,13 @@ class RedisStore:
     def list(self) -> Sequence[Key]:
         """All keys, revoked ones too, oldest first, as Redis has them now."""
         with self._faults():
-            return _keys_of(self._redis.hgetall(_KEYS))[0]
+            return self._read_keys(self._redis.hgetall(_KEYS))[0]
 
     def revoke(self, which: str) -> Key:
         """Revoke the one active key that is meant; see ``sqlite.KeyStore.revoke``."""
         with self._faults():
             found = self._redis.hgetall(_KEYS)
-        key = replace(chosen(which, _keys_of(found)[0]), revoked=self._now())
+        key = replace(chosen(which, self._read_keys(found)[0]), revoked=self._now())
         kept = json.loads(found[key.id.encode()]) | {"revoked": key.revoked}
         self._change("keys", lambda pipe: pipe.hset(_KEYS, key.id, json.dumps(kept)))
         return key
@@ -122,8 +129,9 @@ class RedisStore:
     def allowed(self) -> Sequence[Allowed]:
         """Every allowed text, oldest first."""
         with self._faults():
-            kept = [json.loads(each) for each in self._redis.hvals(_ALLOWED)]
-            texts = [Allowed(**each | {"hashes": base64.b64decode(each["hashes"])}) for each in kept]
+            kept = self._redis.hgetall(_ALLOWED)
+        found = [(name, partial(_read, records.allowed, name, text)) for name, text in kept.items()]
+        texts, self._broken["allowed"] = records.readable("allowed text", found)
         return sorted(texts, key=lambda text: (text.created, text.id))
 
     def disallow(self, which: str) -> Allowed:
@@ -146,7 +154,9 @@ class RedisStore:
 
     def workers(self) -> Sequence[Worker]:
         with self._faults():
-            found = [Worker.from_json(each) for each in self._redis.hvals(_WORKERS)]
+            kept = self._redis.hgetall(_WORKERS)
+            reports = [(name, partial(_read, records.worker, name, text)) for name, text in kept.items()]
+            found, self._broken["worker"] = records.readable("worker", reports)
             old = [each.id for each in found if each.seen < self._now() - FORGOTTEN_SECONDS]
             if old:
                 self._redis.hdel(_WORKERS, *old)
@@ -179,10 +189,18 @@ class RedisStore:
         """Ask Redis whether the keys have changed, and read them where they have."""
         versions = _numbers(self._redis.hgetall(_SIGNALS))
         if self._versions is None or versions.get("keys", 0) != self._versions.get("keys", 0):
-            self._known, self._callers = _keys_of(self._redis.hgetall(_KEYS))
+            self._callers = self._read_keys(self._redis.hgetall(_KEYS))[1]
         self._versions = versions
         self._asked = time.monotonic()
         self._down = ""
+
+    def _read_keys(self, kept: Mapping[bytes, bytes]) -> tuple[Sequence[Key], Mapping[bytes, Caller]]:
+        """The keys, oldest first, and who is let in."""
+        found = [(name, partial(_read_key, name, text)) for name, text in kept.items()]
+        good, bad = records.readable("key", found)
+        callers, twice = records.callers(good)
+        self._broken["key"] = (*bad, *twice)
+        return sorted((key for _, key in good), key=lambda key: (key.created, key.id)), callers
 
     def _follow(self) -> None:
         while not self._end.wait(self._fresh_seconds):
@@ -250,18 +268,24 @@ def _reason(error: Exception) -> str:
 
 
 def _numbers(found: Mapping[bytes, bytes]) -> dict[str, int]:
-    return {name.decode("ascii"): int(value) for name, value in found.items()}
+    """The counters that this release knows."""
+    known = {name: name.encode("ascii") for name in ("keys", "allowed", "reload")}
+    return {name: int(found[stored]) for name, stored in known.items() if stored in found}
 
 
-def _keys_of(found: Mapping[bytes, bytes]) -> tuple[Sequence[Key], Mapping[bytes, Caller]]:
-    """The keys, oldest first, and who is let in."""
-    keys: list[Key] = []
-    callers: dict[bytes, Caller] = {}
-    for kept in found.values():
-        fields = json.loads(kept)
-        known = bytes.fromhex(fields.pop("hash"))
-        key = Key(**fields)
-        keys.append(key)
-        if key.revoked is None:
-            callers[known] = Caller(key.id, key.role)
-    return sorted(keys, key=lambda key: (key.created, key.id)), callers
+def _read_key(name: bytes, text: bytes) -> tuple[bytes, Key]:
+    known, key = records.key(records.from_json(text))
+    _same(name, key.id)
+    return known, key
+
+
+def _read(read: Callable[[records.Record], _T], name: bytes, text: bytes) -> _T:
+    record = records.from_json(text)
+    _same(name, record.get("id"))
+    return read(record)
+
+
+def _same(name: bytes, id_: object) -> None:
+    """Revoking and forgetting go by the name in Redis, so a record under another name is broken."""
+    if id_ != name.decode("utf-8", "replace"):
+        raise records.Broken("kept under another id than its own")

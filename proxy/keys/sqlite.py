@@ -8,10 +8,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
+from proxy.keys import records
 from proxy.keys.key import Key, NewKey, chosen, digest, looks_like_a_key, new_key
 from proxy.keys.sqlite_file import StateFile, number
+from proxy.keys.sqlite_file import records as rows_of
 from proxy.keys.state import ALIVE_SECONDS, FORGOTTEN_SECONDS, Allowed, Signals, Worker, chosen_text
 from proxy.types import Caller
 
@@ -39,6 +43,7 @@ class KeyStore(StateFile):
         self._fresh_seconds = fresh_seconds
         self._now = now
         self._callers: Mapping[bytes, Caller] = {}
+        self._broken: dict[str, Sequence[str]] = {}
         self._fresh_until = 0.0
         self._seen = -1
         super().__init__(path, busy_seconds)
@@ -51,16 +56,21 @@ class KeyStore(StateFile):
     def stale_seconds(self) -> float:
         return 0.0  # it is read anew, or nobody is let in
 
+    @property
+    def unread(self) -> Sequence[str]:
+        return [line for lines in self._broken.values() for line in lines]
+
     def check(self) -> None:
         self.list()
 
-    def create(self, role: str, name: str = "") -> NewKey:
-        """Make a key for a role. The name (at most 100 characters) is for people, and may be empty."""
-        made = new_key(role, name, self._now())
+    def create(self, role: str, name: str = "", owner: str = "") -> NewKey:
+        """Make a key for a role. Name and owner (at most 100 characters) may be empty; the name is for
+        people, and limits count all keys of one owner together."""
+        made = new_key(role, name, self._now(), owner)
         with self._write():
             self._db.execute(
-                "INSERT INTO keys (id, hash, name, role, created) VALUES (?, ?, ?, ?, ?)",
-                (made.key.id, digest(made.secret), name, role, made.key.created),
+                "INSERT INTO keys (id, hash, name, role, created, owner) VALUES (?, ?, ?, ?, ?, ?)",
+                (made.key.id, digest(made.secret), name, role, made.key.created, owner),
             )
         return made
 
@@ -68,10 +78,7 @@ class KeyStore(StateFile):
         """All keys, revoked ones too, oldest first."""
         with self._lock, self._faults():
             self._follow()
-            rows = self._db.execute(
-                "SELECT id, name, role, created, revoked FROM keys ORDER BY created, rowid"
-            )
-            return tuple(Key(*row) for row in rows)
+            return tuple(self._keys())
 
     def revoke(self, which: str) -> Key:
         """Revoke the one active key that has this id, this name, or an id that begins so.
@@ -79,13 +86,9 @@ class KeyStore(StateFile):
         Raises ``ConfigError`` where there is none or more than one.
         """
         with self._write():
-            rows = self._db.execute(
-                "SELECT id, name, role, created, revoked FROM keys ORDER BY created, rowid"
-            )
-            key = chosen(which, [Key(*row) for row in rows])
-            revoked = self._now()
-            self._db.execute("UPDATE keys SET revoked = ? WHERE id = ?", (revoked, key.id))
-        return Key(key.id, key.name, key.role, key.created, revoked)
+            key = replace(chosen(which, self._keys()), revoked=self._now())
+            self._db.execute("UPDATE keys SET revoked = ? WHERE id = ?", (key.revoked, key.id))
+        return key
 
     def authenticate(self, presented: str) -> Caller | None:
         """The caller of an active key, or None. Raises ``ConfigError`` where the state is unreadable.
@@ -106,19 +109,22 @@ class KeyStore(StateFile):
         """Add an allowed text."""
         row = (text.id, text.name, text.created, text.index_key, text.hashes, text.about)
         with self._write():
-            self._db.execute("INSERT INTO allowed VALUES (?, ?, ?, ?, ?, ?)", row)
+            self._db.execute(
+                "INSERT INTO allowed (id, name, created, index_key, hashes, about) VALUES (?, ?, ?, ?, ?, ?)",
+                row,
+            )
             self._signal("allowed")
 
     def allowed(self) -> Sequence[Allowed]:
         """Every allowed text, oldest first."""
         with self._lock, self._faults():
             self._follow()
-            return tuple(Allowed(*row) for row in self._db.execute(_ALLOWED))
+            return tuple(self._texts())
 
     def disallow(self, which: str) -> Allowed:
         """Take an allowed text away again. Raises ConfigError where not exactly one is meant."""
         with self._write():
-            text = chosen_text(which, [Allowed(*row) for row in self._db.execute(_ALLOWED)])
+            text = chosen_text(which, self._texts())
             self._db.execute("DELETE FROM allowed WHERE id = ?", (text.id,))
             self._signal("allowed")
         return text
@@ -132,12 +138,14 @@ class KeyStore(StateFile):
     def signals(self) -> Signals:
         with self._lock, self._faults():
             self._follow()
-            return Signals(**dict(self._db.execute("SELECT name, number FROM signals")))
+            found = dict(self._db.execute("SELECT name, number FROM signals"))
+            return Signals(int(found.get("allowed", 0)), int(found.get("reload", 0)))
 
     def report(self, worker: Worker) -> None:
         with self._write():
             self._db.execute(
-                "INSERT OR REPLACE INTO workers VALUES (?, ?, ?)", (worker.id, worker.seen, worker.to_json())
+                "INSERT OR REPLACE INTO workers (id, seen, told) VALUES (?, ?, ?)",
+                (worker.id, worker.seen, worker.to_json()),
             )
             self._db.execute("DELETE FROM workers WHERE seen < ?", (self._now() - FORGOTTEN_SECONDS,))
 
@@ -145,8 +153,10 @@ class KeyStore(StateFile):
         with self._lock, self._faults():
             self._follow()
             since = self._now() - ALIVE_SECONDS
-            rows = self._db.execute("SELECT told FROM workers WHERE seen >= ? ORDER BY id", (since,))
-            return tuple(Worker.from_json(row[0]) for row in rows)
+            rows = self._db.execute("SELECT id, told FROM workers WHERE seen >= ? ORDER BY id", (since,))
+            found = [(row[0], partial(_worker, row[1])) for row in rows]
+            good, self._broken["worker"] = records.readable("worker", found)
+            return tuple(good)
 
     def gone(self, worker: str) -> None:
         with self._write():
@@ -156,7 +166,9 @@ class KeyStore(StateFile):
 
     def _signal(self, name: str) -> None:
         self._db.execute(
-            "INSERT INTO signals VALUES (?, 1) ON CONFLICT (name) DO UPDATE SET number = number + 1", (name,)
+            "INSERT INTO signals (name, number) VALUES (?, 1) "
+            "ON CONFLICT (name) DO UPDATE SET number = number + 1",
+            (name,),
         )
 
     def _forget(self) -> None:
@@ -176,9 +188,23 @@ class KeyStore(StateFile):
     def _read(self) -> None:
         """Read the active keys. Where that fails, nothing is believed to have been read."""
         seen = number(self._db, "data_version")  # first, so that a change made meanwhile is seen next time
-        rows = self._db.execute("SELECT hash, id, role FROM keys WHERE revoked IS NULL")
-        self._callers = {bytes(row[0]): Caller(row[1], row[2]) for row in rows}
+        rows = rows_of(self._db.execute("SELECT * FROM keys WHERE revoked IS NULL"))
+        found, _ = records.readable("key", [(row.get("id"), partial(records.key, row)) for row in rows])
+        self._callers, _ = records.callers(found)
         self._seen = seen
 
+    def _keys(self) -> Sequence[Key]:
+        rows = rows_of(self._db.execute("SELECT * FROM keys ORDER BY created, rowid"))
+        good, bad = records.readable("key", [(row.get("id"), partial(records.key, row)) for row in rows])
+        self._broken["key"] = (*bad, *records.callers(good)[1])
+        return [key for _, key in good]
 
-_ALLOWED = "SELECT id, name, created, index_key, hashes, about FROM allowed ORDER BY created, rowid"
+    def _texts(self) -> Sequence[Allowed]:
+        rows = rows_of(self._db.execute("SELECT * FROM allowed ORDER BY created, rowid"))
+        found = [(row.get("id"), partial(records.allowed, row)) for row in rows]
+        good, self._broken["allowed"] = records.readable("allowed text", found)
+        return good
+
+
+def _worker(told: str | bytes) -> Worker:
+    return records.worker(records.from_json(told))

@@ -35,8 +35,11 @@ _STEPS: Sequence[Sequence[str]] = (
         "CREATE TABLE workers (id TEXT PRIMARY KEY, seen REAL NOT NULL, told TEXT NOT NULL)",
     ),
 )
-"""What brings the state from version n to n + 1 (``user_version``). New kinds of state are added as further
-steps; a released step never changes."""
+"""What brings the state from version n to n + 1 (``user_version``). A released step never changes. A further
+step is for changes that older releases could not work beside; they refuse a state of a newer version."""
+
+_COLUMNS = (("keys", "owner", "TEXT NOT NULL DEFAULT ''"),)
+"""Columns that older releases do not know and ignore: (table, column, declaration with its default)."""
 
 
 class StateFile:
@@ -83,6 +86,7 @@ class StateFile:
         db = sqlite3.connect(
             self._path, timeout=self._busy_seconds, isolation_level=None, check_same_thread=False
         )
+        db.text_factory = _decoded
         try:
             self._prepare(db)
         except BaseException:
@@ -105,6 +109,9 @@ class StateFile:
             for steps in _STEPS[version:]:
                 for step in steps:
                     db.execute(step)
+            for table, column, declared in _COLUMNS:
+                if column not in columns(db, table):
+                    db.execute(f"ALTER TABLE {table} ADD COLUMN {column} {declared}")
             if version < len(_STEPS):
                 db.execute(f"PRAGMA application_id = {_APPLICATION}")
                 db.execute(f"PRAGMA user_version = {len(_STEPS)}")
@@ -172,6 +179,22 @@ def transaction(db: sqlite3.Connection) -> Iterator[None]:
         if db.in_transaction:
             db.execute("ROLLBACK")
         raise
+
+
+def columns(db: sqlite3.Connection, table: str) -> list[str]:
+    """The names of a table's columns."""
+    return [str(row[1]) for row in db.execute(f"PRAGMA table_info({table})")]
+
+
+def records(rows: sqlite3.Cursor) -> Iterator[dict[str, object]]:
+    """Rows with the names of their columns, whatever columns the table has."""
+    names = [each[0] for each in rows.description]
+    return (dict(zip(names, row, strict=True)) for row in rows)
+
+
+def _decoded(raw: bytes) -> str:
+    """Text of the file; bytes that are no UTF-8 make one record unreadable, not the file."""
+    return raw.decode("utf-8", "surrogateescape")
 
 
 def number(db: sqlite3.Connection, pragma: str) -> int:

@@ -67,15 +67,11 @@ class Worker:
     def to_json(self) -> str:
         return json.dumps(asdict(self))
 
-    @classmethod
-    def from_json(cls, text: str | bytes) -> Worker:
-        return cls(**json.loads(text))
-
 
 class Keys(Protocol):
     """Where keys are kept. All raise ``ConfigError`` where the store cannot be used."""
 
-    def create(self, role: str, name: str = "") -> NewKey: ...
+    def create(self, role: str, name: str = "", owner: str = "") -> NewKey: ...
 
     def list(self) -> Sequence[Key]: ...
 
@@ -97,6 +93,11 @@ class State(Keys, Protocol):
     @property
     def stale_seconds(self) -> float:
         """For how long what is known has not been compared with the store; 0 where that never happens."""
+        ...
+
+    @property
+    def unread(self) -> Sequence[str]:
+        """A line for each record that could not be read when its kind was last asked for."""
         ...
 
     def check(self) -> None:

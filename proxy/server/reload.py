@@ -17,7 +17,7 @@ import secrets
 import socket
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -50,6 +50,7 @@ class Reloader:
         self._signals = Signals()
         self._forced = False
         self._count_again = 0.0
+        self._unread: frozenset[str] = frozenset()
         self._suspect = ""
         self._refused = ""
         self._reported: Worker | None = None
@@ -221,11 +222,20 @@ class Reloader:
                 keys = house.keys.list()
                 house.metrics.keys_counted(Counter(key.role for key in keys if key.revoked is None))
                 self._count_again = time.monotonic() + REPORT_SECONDS
+                self._report_unread(house.keys.unread)
         except ConfigError:
             self._reached = False
             self._count_again = 0.0
             return self._signals
         return signals
+
+    def _report_unread(self, unread: Sequence[str]) -> None:
+        """Count and log the records that are left out; log each once for as long as it is there."""
+        for line in unread:
+            if line not in self._unread:
+                _log.warning("state: %s; the record is not used", line)
+        self._unread = frozenset(unread)
+        self._house.metrics.records_unread(len(unread))
 
     def _tell(self) -> None:
         """Report what is served: when it changes, and every few seconds."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sqlite3
 import stat
 from pathlib import Path
 
@@ -51,10 +52,10 @@ def test_keys_are_listed_without_themselves(state: Path, capsys: pytest.CaptureF
     assert keys("list", state=state) == 0
     listed = capsys.readouterr().out
     rows = [line.split("\t") for line in listed.splitlines()]
-    assert rows[0] == ["id", "name", "role", "created", "revoked"]
-    assert [row[1:3] for row in rows[1:]] == [["shop", "public"], ["-", "admin"]]
-    assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d", rows[1][4])
-    assert rows[2][4] == "-"
+    assert rows[0] == ["id", "name", "owner", "role", "created", "revoked"]
+    assert [row[1:4] for row in rows[1:]] == [["shop", "-", "public"], ["-", "-", "admin"]]
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d", rows[1][5])
+    assert rows[2][5] == "-"
     assert keys("list", "--json", state=state) == 0
     told = capsys.readouterr().out
     assert [(key["name"], key["revoked"] is None) for key in json.loads(told)] == [
@@ -118,5 +119,32 @@ def test_in_a_shell(tmp_path: Path) -> None:
     (key,) = lines(done.stdout)
     assert key.startswith("sk-sg-")
     listed = run("keys", "list", cwd=tmp_path, SLUICEGATE_STATE="s/keys.sqlite")
-    assert "\t网店\tpublic\t" in listed.stdout.decode()
+    assert "\t网店\t-\tpublic\t" in listed.stdout.decode()
     assert run("keys", "list", "--json", cwd=tmp_path).stdout == b"[]\n"
+
+
+def test_owners_are_listed(state: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`--owner` says whom a key is counted for; the list shows it, and what is no name is an error."""
+    assert keys("create", "--role", "public", "--owner", "Ann Example", state=state) == 0
+    capsys.readouterr()
+    assert keys("list", state=state) == 0
+    assert [line.split("\t")[2] for line in capsys.readouterr().out.splitlines()] == ["owner", "Ann Example"]
+    assert keys("list", "--json", state=state) == 0
+    assert [key["owner"] for key in json.loads(capsys.readouterr().out)] == ["Ann Example"]
+    assert keys("create", "--role", "public", "--owner", "two\nlines", state=state) == 2
+    assert "owner" in capsys.readouterr().err
+
+
+def test_a_broken_record_is_reported(state: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The list names it beside the results and shows the others."""
+    assert keys("create", "--role", "public", "--name", "good", state=state) == 0
+    raw = sqlite3.connect(state)
+    raw.execute("INSERT INTO keys (id, hash, name, role, created) VALUES ('key_00', x'00', '', 'admin', 1)")
+    raw.commit()
+    raw.close()
+    capsys.readouterr()
+    assert keys("list", state=state) == 0
+    told = capsys.readouterr()
+    assert [line.split("\t")[1] for line in told.out.splitlines()] == ["name", "good"]
+    assert "warning: " in told.err
+    assert "key key_00: 'hash' is not a SHA-256 digest; the record is not used" in told.err

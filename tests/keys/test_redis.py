@@ -178,5 +178,8 @@ def test_workers_and_requests_to_reload(store: RedisStore, other: RedisStore) ->
 def test_what_is_not_ours(store: RedisStore, server: RedisServer) -> None:
     """Something else under our names is a fault, not a key."""
     store._redis.hset("sluicegate:keys", "key_0", "{}")
+    assert list(store.list()) == []
+    assert list(store.unread) == ["key key_0: 'hash' is not a SHA-256 digest"]
+    store._redis.hset("sluicegate:signals", "allowed", "many")
     with pytest.raises(ConfigError, match="holds something that is not Sluicegate's"):
-        store.list()
+        store.signals()

@@ -386,7 +386,7 @@ def test_a_state_of_the_first_version_is_brought_up_to_date(path: Path) -> None:
         "CREATE TABLE keys (id TEXT PRIMARY KEY, hash BLOB NOT NULL UNIQUE, name TEXT NOT NULL, "
         "role TEXT NOT NULL, created REAL NOT NULL, revoked REAL)"
     )
-    raw.execute("INSERT INTO keys VALUES ('key_000000000000', x'00', 'n', 'staff', 1.0, NULL)")
+    raw.execute("INSERT INTO keys VALUES ('key_000000000000', zeroblob(32), 'n', 'staff', 1.0, NULL)")
     raw.execute(f"PRAGMA application_id = {0x536C4774}")
     raw.execute("PRAGMA user_version = 1")
     raw.close()

@@ -238,6 +238,30 @@ def test_the_state_goes_and_comes_back(place: Place) -> None:
     assert place.metric('keys{role="public"}') == 0
 
 
+def test_a_broken_record_shows(place: Place, caplog: pytest.LogCaptureFixture) -> None:
+    """It is counted while it is there and logged once; the state is not down for it."""
+    place.reloader.look()
+    assert place.metric("state_unread_records") == 0
+    raw = sqlite3.connect(place.house.settings.state)
+    raw.execute("INSERT INTO keys (id, hash, name, role, created) VALUES ('key_0', x'00', '', 'staff', 1)")
+    raw.commit()
+    with caplog.at_level(logging.WARNING):
+        for _ in range(2):
+            place.reloader._count_again = 0.0
+            place.reloader.look()
+    assert place.metric("state_unread_records") == 1
+    assert place.metric("state_up") == 1
+    assert [each.getMessage() for each in caplog.records] == [
+        "state: key key_0: 'hash' is not a SHA-256 digest; the record is not used"
+    ]
+    raw.execute("DELETE FROM keys WHERE id = 'key_0'")
+    raw.commit()
+    raw.close()
+    place.reloader._count_again = 0.0
+    place.reloader.look()
+    assert place.metric("state_unread_records") == 0
+
+
 def test_a_state_that_takes_nothing(place: Place, caplog: pytest.LogCaptureFixture) -> None:
     """While another process holds it, what is new is served; that the state was not told shows."""
     state: Any = place.house.keys
