@@ -26,7 +26,14 @@ SMALL: dict[str, Any] = {
     ],
 }
 
-DROP = object()
+class _Drop:
+    """A marker whose name is the same in every process, so that test ids are."""
+
+    def __repr__(self) -> str:
+        return "DROP"
+
+
+DROP = _Drop()
 """As a value: leave the key out."""
 
 
