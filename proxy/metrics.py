@@ -69,6 +69,18 @@ FAULTS = (
 )
 """Where something of ours failed; the first two are the guard's."""
 
+CLOSED = (
+    "late",  # the head of a request did not come in time
+    "evicted",  # it waited longest when another connection came and all places were taken
+    "overloaded",  # it came when all places were taken by requests
+    "head_too_large",
+    "framing",  # a body of too many small chunks, or trailers without end
+    "pipelined",  # too many requests waited for an earlier one
+    "invalid",  # malformed HTTP
+    "stuck",  # the client did not take what was sent
+)
+"""Why a limit closed a client's connection."""
+
 ACTIONS = tuple(action.name.lower() for action in Action)
 MODES = ("enforce", "observe")
 UNSCANNABLE = ("field", "chunk", "logprobs", "audio", "image", "encrypted")
@@ -123,6 +135,8 @@ class Metrics:
         self._upstream_up.set(1)
         self._allowed.set(0)
         self._unread.set(0)
+        for why in CLOSED:
+            self._child(self._closed_connections, why)
         for what in UNSCANNABLE:
             self._child(self._unscannable, what)
         for family, labels in ((self._held, ("max", "mean")), (self._first, ("upstream", "delivered"))):
@@ -203,6 +217,10 @@ class Metrics:
         """Something of ours failed, and the answer was stopped for it."""
         self._child(self._faults, _closed(where, FAULTS)).inc()
 
+    def connection_closed(self, why: str) -> None:
+        """Count a client's connection that a limit closed."""
+        self._child(self._closed_connections, _closed(why, CLOSED)).inc()
+
     def unscannable(self, what: str, count: int = 1) -> None:
         """Parts of an answer were dropped because nothing can scan them."""
         self._child(self._unscannable, _closed(what, UNSCANNABLE)).inc(count)
@@ -271,6 +289,9 @@ class Metrics:
         self._requests = counter("requests", "Requests, by how they ended.", "endpoint", "role", "outcome")
         self._verdicts = counter("verdicts", "Verdicts of the policy.", "rule", "action", "mode")
         self._faults = counter("faults", "Failures of our own; each stopped an answer.", "where")
+        self._closed_connections = counter(
+            "connections_closed", "Connections of clients that a limit closed.", "why"
+        )
         self._unscannable = counter("unscannable", "Parts of answers that were dropped unread.", "what")
         self._held = histogram("held_characters", "Characters held back in an answer.", _HELD, "stat")
         self._hold = histogram("hold_seconds", "The longest that text of an answer was held back.", _SHORT)

@@ -16,8 +16,7 @@ import orjson
 import uvicorn
 
 from proxy.server.app import create_app, open_house
-from proxy.server.listen import open_port
-from proxy.server.protocol import Protocol
+from proxy.server.listen import open_port, server_options
 from proxy.server.settings import Settings
 from proxy.server.state import House
 from proxy.sse import SseParser
@@ -129,9 +128,8 @@ def serving(
             given = {**index.environment, "SLUICEGATE_UPSTREAM_KEY": UPSTREAM_KEY, **(environment or {})}
             house = open_house(where, given)
             with open_port("127.0.0.1", 0) as listener:
-                config = uvicorn.Config(
-                    create_app(house), http=Protocol, log_level="critical", access_log=False
-                )
+                options = server_options(where, house.metrics) | {"log_level": "critical"}
+                config = uvicorn.Config(create_app(house), **options)
                 server = uvicorn.Server(config)
                 running = asyncio.ensure_future(server.serve(sockets=[listener]))
                 url = f"http://127.0.0.1:{listener.getsockname()[1]}"

@@ -15,6 +15,7 @@ def test_the_names() -> None:
         "gen_ai_server_time_to_first_token_seconds",
         "sluicegate_allowed_texts",
         "sluicegate_build_info",
+        "sluicegate_connections_closed_total",
         "sluicegate_drift_ratio",
         "sluicegate_faults_total",
         "sluicegate_first_token_added_seconds",

@@ -61,14 +61,12 @@ async def _serve(options: argparse.Namespace, folder: Path, listener: socket.soc
 
     from proxy.demo.endpoint import DemoEndpoint
     from proxy.server.app import create_app
-    from proxy.server.protocol import Protocol
+    from proxy.server.listen import server_options
 
     async with DemoEndpoint() as model:
         house = _house(options, folder, model.base_url)
         keys = {role: house.keys.create(role, "demo").secret for role in ROLES}
-        config = uvicorn.Config(
-            create_app(house), http=Protocol, log_level="warning", access_log=False, server_header=False
-        )
+        config = uvicorn.Config(create_app(house), **server_options(house.settings, house.metrics))
         server = uvicorn.Server(config)
         serving = asyncio.ensure_future(server.serve(sockets=[listener]))
         await _started(server, serving)

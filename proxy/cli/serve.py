@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from proxy.cli import console
 from proxy.cli.options import (
@@ -116,6 +116,32 @@ def add(commands: Subparsers) -> None:
     )
 
 
+    _connection_options(serve)
+
+
+def _connection_options(serve: argparse.ArgumentParser) -> None:
+    seconds = {
+        "head-timeout": (10, "time for a request's head to arrive"),
+        "body-timeout": (60, "time for a request's body to arrive"),
+        "idle-timeout": (5, "time between two requests of a connection"),
+    }
+    for name, (default, text) in seconds.items():
+        serve.add_argument(
+            f"--{name}",
+            type=positive,
+            default=default,
+            metavar="SECONDS",
+            help=f"{text} (default: {default})",
+        )
+    serve.add_argument(
+        "--connections",
+        type=positive,
+        default=1000,
+        metavar="N",
+        help="client connections of a worker; beyond, those without a request give way (default: 1000)",
+    )
+
+
 def run(options: argparse.Namespace, environment: Mapping[str, str]) -> int:
     from proxy.server.settings import Settings
 
@@ -137,6 +163,10 @@ def run(options: argparse.Namespace, environment: Mapping[str, str]) -> int:
         keep_alive=options.keep_alive,
         gather=options.gather / 1000,
         grace=options.grace,
+        head_timeout=options.head_timeout,
+        body_timeout=options.body_timeout,
+        idle_timeout=options.idle_timeout,
+        connections=options.connections,
         log_format=options.log_format,
         traces=options.traces,
         trail_size=options.trail_size * 1024 * 1024,
@@ -154,22 +184,14 @@ def _serve(settings: Settings, environment: Mapping[str, str]) -> int:
 
     from proxy.metrics import worker_ended
     from proxy.server.app import create_app, open_house, spare_collector
-    from proxy.server.listen import metrics_server, open_port
+    from proxy.server.listen import metrics_server, open_port, raise_file_limit, server_options
     from proxy.server.logs import configure
-    from proxy.server.protocol import Protocol
     from proxy.server.workers import Workers
 
     configure(settings.log_format)
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until it can be heeded, it must not kill
-    common: dict[str, Any] = {
-        "log_config": None,  # what uvicorn says is said as everything else is
-        "log_level": "warning",
-        "access_log": False,
-        "server_header": False,
-        "http": Protocol,
-        "timeout_graceful_shutdown": round(settings.grace),
-    }
+    raise_file_limit(settings.connections)
     with ExitStack() as opened:
         listener = opened.enter_context(open_port(settings.host, settings.port))
         house = open_house(settings, environment)  # what is wrong is said here, before any worker starts
@@ -184,14 +206,15 @@ def _serve(settings: Settings, environment: Mapping[str, str]) -> int:
         if settings.workers == 1:
             app = create_app(house)
             spare_collector()
-            return _alone(uvicorn.Config(app, **common), listener)
+            options = server_options(settings, house.metrics)
+            return _alone(uvicorn.Config(app, **options), listener)
         if house.reloader is not None:
             house.reloader.close()
         house.keys.close()
         if house.traces is not None:
             house.traces.close()
         worker_ended(os.getpid())  # what this process has opened is served by none
-        Workers(settings, listener, common).run()
+        Workers(settings, listener).run()
     return 0
 
 

@@ -22,6 +22,7 @@ from proxy.nesting import DEEPEST, TooDeep, loads
 from proxy.server.limits import Admission, Limit
 from proxy.server.relay import Blocked, Exchange, GuardFault, relay_plain, relay_stream, withheld
 from proxy.server.responses import INCIDENT_HEADER, error_response, for_error, json_response
+from proxy.server.settings import Settings
 from proxy.server.state import House
 from proxy.server.stream import EventStream
 from proxy.types import Caller
@@ -29,7 +30,6 @@ from proxy.types import Caller
 _T = TypeVar("_T")
 _LOGPROBS = ("logprobs", "top_logprobs")
 _SPELT = "message.output_text.logprobs"
-_BODY_SECONDS = 60.0
 
 
 class Overload(Exception):
@@ -139,7 +139,7 @@ async def _exchange(house: House, http: Request, path: str, caller: Caller) -> E
     """A request that has been checked, and its guards. Raises RequestError."""
     firewall = house.firewall
     role = firewall.policy.role(caller.role)
-    body = await read_body(http, house.settings.max_body)
+    body = await read_body(http, house.settings)
     allowed = firewall.policy.logprobs(caller.role, firewall.index.audiences)
     if allowed == "strip" and isinstance(body, dict):
         _strip(body)
@@ -217,7 +217,7 @@ async def _disconnect(http: Request) -> None:
         pass
 
 
-async def read_body(http: Request, limit: int) -> object:
+async def read_body(http: Request, settings: Settings) -> object:
     """Read the request's body as JSON.
 
     Raises RequestError: 415 for a compressed body, 413 above the limit, 408 where it does not come in time,
@@ -229,6 +229,7 @@ async def read_body(http: Request, limit: int) -> object:
             status=415,
             code="unsupported_encoding",
         )
+    limit = settings.max_body
     too_large = RequestError(
         f"The request body is larger than {limit} bytes.", status=413, code="request_too_large"
     )
@@ -238,7 +239,7 @@ async def read_body(http: Request, limit: int) -> object:
     parts: list[bytes] = []
     size = 0
     try:
-        async with asyncio.timeout(_BODY_SECONDS):
+        async with asyncio.timeout(settings.body_timeout):
             more = True
             while more:
                 message = await http.receive()
@@ -251,7 +252,9 @@ async def read_body(http: Request, limit: int) -> object:
                 parts.append(part)
                 more = message.get("more_body", False)
     except TimeoutError:
-        raise RequestError("The request body did not come in time.", status=408) from None
+        raise RequestError(
+            "The request body did not come in time.", status=408, code="request_timeout"
+        ) from None
     try:
         return loads(b"".join(parts))
     except TooDeep:

@@ -54,7 +54,7 @@ _Answering = Callable[[House, Mapping[str, Any], Caller], Awaitable[tuple[Sessio
 async def _guarded(house: House, http: Request, caller: Caller, answering: _Answering) -> Response:
     said = await admitted(house, caller)
     try:
-        body = asking.object_body(await read_body(http, house.settings.max_body))
+        body = asking.object_body(await read_body(http, house.settings))
         session, made = await answering(house, body, caller)
     except GuardFault:
         return error_response(

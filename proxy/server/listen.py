@@ -6,15 +6,23 @@ serves ``/metrics`` and nothing else.
 
 from __future__ import annotations
 
+import contextlib
+import resource
 import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 from proxy.errors import ConfigError
 from proxy.metrics import Metrics
+from proxy.server.connections import ConnectionLimits
+from proxy.server.protocol import limited
 from proxy.server.settings import Settings
+
+_OTHER_FILES = 256
+"""Files of a worker beside its connections: index, state, trail, metrics."""
 
 
 def open_port(host: str, port: int) -> socket.socket:
@@ -26,6 +34,40 @@ def open_port(host: str, port: int) -> socket.socket:
         raise ConfigError(
             f"--port: cannot listen on {host}:{port}: {_reason(error)}; choose another --host or --port"
         ) from None
+
+
+def server_options(settings: Settings, metrics: Metrics) -> dict[str, Any]:
+    """Return the settings of uvicorn for one worker."""
+    limits = ConnectionLimits(
+        settings.head_timeout, settings.patience, min(settings.connections, _connections_that_fit())
+    )
+    return {
+        "log_config": None,  # what uvicorn logs is formatted as everything else is
+        "log_level": "warning",
+        "access_log": False,
+        "server_header": False,
+        "http": limited(limits, metrics.connection_closed),
+        "ws": "none",
+        "timeout_keep_alive": settings.idle_timeout,
+        "timeout_graceful_shutdown": round(settings.grace),
+    }
+
+
+def raise_file_limit(connections: int) -> None:
+    """Let this process, and those it starts, open enough files: a connection takes one for the client and one
+    for the model."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 2 * connections + _OTHER_FILES
+    if hard != resource.RLIM_INFINITY:
+        wanted = min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def _connections_that_fit() -> int:
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return max(16, (soft - _OTHER_FILES) // 2) if soft != resource.RLIM_INFINITY else 1_000_000
 
 
 def _reason(error: OSError | UnicodeError) -> str:

@@ -29,7 +29,8 @@ class Settings:
     ``upstreams``: the file of the models' servers, in place of ``upstream``. In seconds: ``keep_alive``, the
     silence before a comment; ``gather``, how long pieces of a stream are let come before they are read
     together; ``patience``, how long a caller may take for one event; ``grace``, for answers that go on when
-    the server ends."""
+    the server ends; ``head_timeout``, for a request's head to arrive; ``body_timeout``, for its body;
+    ``idle_timeout``, between two requests of a connection. ``connections``: the most that a worker keeps."""
 
     index: Path
     upstream: str | None
@@ -48,6 +49,10 @@ class Settings:
     gather: float = GATHER
     patience: float = 60.0
     grace: float = 30.0
+    head_timeout: float = 10.0
+    body_timeout: float = 60.0
+    idle_timeout: float = 5.0
+    connections: int = 1000
     max_body: int = MAX_BODY
     trail_size: int = TRAIL_SIZE
     trail_files: int = TRAIL_FILES

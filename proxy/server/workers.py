@@ -15,11 +15,10 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing.connection import wait
 from multiprocessing.context import SpawnProcess
-from typing import Any
 
 from proxy.errors import ConfigError, ProxyError
 from proxy.metrics import worker_ended
@@ -39,9 +38,8 @@ _TRIES = 3
 class Workers:
     """The workers of one server. :meth:`run` ends when it is interrupted, or none can be kept alive."""
 
-    def __init__(self, settings: Settings, listener: socket.socket, server: Mapping[str, Any]) -> None:
-        """``server``: settings for uvicorn."""
-        self._arguments = (settings.to_json(), listener, dict(server))
+    def __init__(self, settings: Settings, listener: socket.socket) -> None:
+        self._arguments = (settings.to_json(), listener)
         self._number = settings.workers
         self._patience = settings.grace + _MORE
         self._processes: dict[SpawnProcess, float] = {}
@@ -117,12 +115,13 @@ class Workers:
             signal.signal(signal.SIGHUP, before)
 
 
-def work(settings: str, listener: socket.socket, server: Mapping[str, Any]) -> None:
+def work(settings: str, listener: socket.socket) -> None:
     """What a worker does, in a process of its own."""
     import uvicorn
 
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until it can be heeded, it must not kill
     from proxy.server.app import create_app, open_house, spare_collector
+    from proxy.server.listen import server_options
 
     configure(Settings.from_json(settings).log_format)
     threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
@@ -134,7 +133,8 @@ def work(settings: str, listener: socket.socket, server: Mapping[str, Any]) -> N
         raise SystemExit(2) from None
     app = create_app(house)
     spare_collector()
-    uvicorn.Server(uvicorn.Config(app, **server)).run([listener])
+    options = server_options(house.settings, house.metrics)
+    uvicorn.Server(uvicorn.Config(app, **options)).run([listener])
 
 
 def _end_with_parent() -> None:

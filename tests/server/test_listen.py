@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -90,3 +92,22 @@ def test_a_port_that_is_taken() -> None:
             metrics_server(replace(SETTINGS, metrics_port=port), Metrics()),
         ):
             pytest.fail("two servers on one port")
+
+
+@pytest.mark.parametrize(("hard", "connections"), [(4096, 500), (600, 172)])
+def test_there_are_files_for_the_connections(hard: int, connections: int) -> None:
+    """The limit on open files is raised as far as it may be; where that is too little, fewer connections are
+    kept, so that accepting one never fails for want of a file."""
+    code = f"""
+import resource
+from pathlib import Path
+from proxy.metrics import Metrics
+from proxy.server.listen import raise_file_limit, server_options
+from proxy.server.settings import Settings
+resource.setrlimit(resource.RLIMIT_NOFILE, (300, {hard}))
+raise_file_limit(500)
+settings = Settings(index=Path("a"), upstream="http://h/v1", state=Path("s"), connections=500)
+print(server_options(settings, Metrics())["http"].shared.limits.most)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=60, check=True)
+    assert int(done.stdout) == connections
