@@ -193,6 +193,8 @@ class Decision:
     first_upstream: float | None = None
     first_delivered: float | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
+    subject: str = ""
+    """Whom the request was counted for, where that is not the key itself."""
 
 
 # --- doors -----------------------------------------------------------------------------------------

@@ -50,6 +50,8 @@ def decided(decision: Decision, most: int = MOST_VERDICTS) -> dict[str, Any]:
         "first_upstream": _finite(decision.first_upstream),
         "first_delivered": _finite(decision.first_delivered),
     }
+    if decision.subject:
+        line["subject"] = _label(decision.subject)
     if decision.extra:
         line["extra"] = checked(decision.extra)
     return line

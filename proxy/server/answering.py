@@ -19,56 +19,33 @@ from proxy.dialects import DIALECTS
 from proxy.dialects.ids import Seal
 from proxy.errors import RequestError, UpstreamError
 from proxy.nesting import DEEPEST, TooDeep, loads
-from proxy.server.limits import Admission, Limit
+from proxy.server.admission import admitted
 from proxy.server.relay import Blocked, Exchange, GuardFault, relay_plain, relay_stream, withheld
 from proxy.server.responses import INCIDENT_HEADER, error_response, for_error, json_response
 from proxy.server.settings import Settings
 from proxy.server.state import House
 from proxy.server.stream import EventStream
+from proxy.server.subjects import for_request
 from proxy.types import Caller
 
 _T = TypeVar("_T")
 _LOGPROBS = ("logprobs", "top_logprobs")
 _SPELT = "message.output_text.logprobs"
-
-
-class Overload(Exception):
-    """A key has asked more than it may."""
-
-    def __init__(self, admission: Admission) -> None:
-        super().__init__(admission.reason)
-        self.admission = admission
-
-    def response(self) -> Response:
-        concurrent = self.admission.reason == "concurrent"
-        what = "answers at the same time" if concurrent else "requests a minute"
-        return error_response(
-            f"Rate limit reached: this key has had as many {what} as it may. Please try again later.",
-            status=429,
-            kind="requests",
-            code="rate_limit_exceeded",
-            headers=self.admission.headers(),
-        )
-
-
-async def admitted(house: House, caller: Caller) -> Mapping[str, str]:
-    """Take a place for a request; the headers that tell of it. Raises Overload.
-
-    The place is given back by ``house.limits.release``.
-    """
-    role = house.firewall.policy.role(caller.role)
-    limit = Limit(role.requests_per_minute, role.concurrent)
-    if limit.unlimited:
-        return {}
-    admission = await house.limits.admit(caller.key_id, limit)
-    if not admission.allowed:
-        raise Overload(admission)
-    return admission.headers()
+_UNREAD = object()
+"""In place of a body that has not been read yet."""
 
 
 async def answer(house: House, http: Request, path: str, caller: Caller) -> Response:
     """The answer to one request of an endpoint. Raises RequestError, Overload, ClientDisconnect."""
-    said = await admitted(house, caller)
+    role = house.firewall.policy.role(caller.role)
+    if role.guard and not role.models:
+        raise RequestError(
+            "This key guards answers of others; it cannot use models.", status=403, code="role_not_allowed"
+        )
+    # A subject named in the body is known only once the body has been read.
+    body = await read_body(http, house.settings) if role.subject == "user" else _UNREAD
+    caller = for_request(caller, role, house.firewall.index.key, http.headers, body)
+    places = await admitted(house.limits, caller, role)
     flight = ExitStack()  # counts a stream while it lasts
     released = asyncio.Event()
 
@@ -76,10 +53,13 @@ async def answer(house: House, http: Request, path: str, caller: Caller) -> Resp
         if not released.is_set():
             released.set()
             flight.close()
-            await house.limits.release(caller.key_id)
+            await places.release()
 
     try:
-        response = await _answer(house, http, path, caller, said, flight, release)
+        if body is _UNREAD:
+            body = await read_body(http, house.settings)
+        exchange = await _exchange(house, http, path, caller, body)
+        response = await _answer(house, http, exchange, places.headers, flight, release)
     except BaseException:
         await release()
         raise
@@ -91,13 +71,11 @@ async def answer(house: House, http: Request, path: str, caller: Caller) -> Resp
 async def _answer(
     house: House,
     http: Request,
-    path: str,
-    caller: Caller,
+    exchange: Exchange,
     said: Mapping[str, str],
     flight: ExitStack,
     release: Callable[[], Awaitable[None]],
 ) -> Response:
-    exchange = await _exchange(house, http, path, caller)
     headers = {INCIDENT_HEADER: exchange.incident, **said}
     try:
         house.opened(exchange)
@@ -135,11 +113,10 @@ async def _answer(
         )
 
 
-async def _exchange(house: House, http: Request, path: str, caller: Caller) -> Exchange:
+async def _exchange(house: House, http: Request, path: str, caller: Caller, body: object) -> Exchange:
     """A request that has been checked, and its guards. Raises RequestError."""
     firewall = house.firewall
     role = firewall.policy.role(caller.role)
-    body = await read_body(http, house.settings)
     allowed = firewall.policy.logprobs(caller.role, firewall.index.audiences)
     if allowed == "strip" and isinstance(body, dict):
         _strip(body)

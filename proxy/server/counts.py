@@ -18,6 +18,7 @@ from typing import Any, NamedTuple, Protocol
 from proxy.server.limits import Limit
 
 _TIMEOUT_SECONDS = 0.5
+_PRUNE_SECONDS = 10.0
 
 
 class Taken(NamedTuple):
@@ -35,8 +36,8 @@ class Unreachable(Exception):
 class Counts(Protocol):
     """Counts of several processes. All raise ``Unreachable``."""
 
-    async def take(self, key_id: str, limit: Limit, lease: str, seconds: float) -> Taken:
-        """Take one request, and a place under the name ``lease`` for so many seconds."""
+    async def take(self, key_id: str, limit: Limit, lease: str, seconds: float, cost: int = 1) -> Taken:
+        """Take ``cost`` requests, and a place under the name ``lease`` for so many seconds."""
         ...
 
     async def give_back(self, key_id: str, lease: str) -> None: ...
@@ -52,6 +53,7 @@ _ADMIT = """
 local clock = redis.call('TIME')
 local now = tonumber(clock[1]) + tonumber(clock[2]) / 1000000
 local most, places, lease = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[4])
+local cost = tonumber(ARGV[5])
 redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now)
 if places >= 0 and redis.call('ZCARD', KEYS[2]) >= places then return {0, '0', 'concurrent'} end
 local tokens = 0
@@ -59,8 +61,8 @@ if most >= 0 then
   local kept = redis.call('HMGET', KEYS[1], 'tokens', 'at')
   tokens = tonumber(kept[1]) or most
   tokens = math.min(most, tokens + math.max(0, now - (tonumber(kept[2]) or now)) * most / 60)
-  if tokens < 1 then return {0, tostring(tokens), 'requests'} end
-  tokens = tokens - 1
+  if tokens < cost then return {0, tostring(tokens), 'requests'} end
+  tokens = tokens - cost
   redis.call('HSET', KEYS[1], 'tokens', tostring(tokens), 'at', tostring(now))
   redis.call('EXPIRE', KEYS[1], 120)
 end
@@ -92,10 +94,10 @@ class RedisCounts:
         self._admit = self._redis.register_script(_ADMIT)
         self._faults = (redis.RedisError, OSError, asyncio.TimeoutError)
 
-    async def take(self, key_id: str, limit: Limit, lease: str, seconds: float) -> Taken:
+    async def take(self, key_id: str, limit: Limit, lease: str, seconds: float, cost: int = 1) -> Taken:
         keys = [f"sluicegate:bucket:{key_id}", _places(key_id)]
         try:
-            found = await self._admit(keys=keys, args=[*_numbers(limit), lease, seconds])
+            found = await self._admit(keys=keys, args=[*_numbers(limit), lease, seconds, cost])
         except self._faults as error:
             raise Unreachable(type(error).__name__) from None
         return Taken(bool(found[0]), float(found[1]), found[2].decode())
@@ -127,12 +129,16 @@ class FileCounts:
         self._path = path
         self._now = now
         self._lock = threading.Lock()
+        self._pruned = 0.0
         self._db: sqlite3.Connection | None = None
 
-    async def take(self, key_id: str, limit: Limit, lease: str, seconds: float) -> Taken:
+    async def take(self, key_id: str, limit: Limit, lease: str, seconds: float, cost: int = 1) -> Taken:
         def work(db: sqlite3.Connection, now: float) -> Taken:
             most, places = _numbers(limit)
             db.execute("DELETE FROM places WHERE until <= ?", (now,))
+            if not self._pruned <= now < self._pruned + _PRUNE_SECONDS:
+                db.execute("DELETE FROM buckets WHERE at < ?", (now - 60,))  # full again
+                self._pruned = now
             if places >= 0:
                 row = db.execute("SELECT count(*) FROM places WHERE key = ?", (key_id,)).fetchone()
                 if row[0] >= places:
@@ -142,9 +148,9 @@ class FileCounts:
                 row = db.execute("SELECT tokens, at FROM buckets WHERE key = ?", (key_id,)).fetchone()
                 tokens, at = row if row is not None else (float(most), now)
                 tokens = min(float(most), tokens + max(0.0, now - at) * most / 60)
-                if tokens < 1:
+                if tokens < cost:
                     return Taken(False, tokens, "requests")
-                tokens -= 1
+                tokens -= cost
                 db.execute("INSERT OR REPLACE INTO buckets VALUES (?, ?, ?)", (key_id, tokens, now))
             if places >= 0:
                 db.execute("INSERT INTO places VALUES (?, ?, ?)", (key_id, lease, now + seconds))

@@ -22,7 +22,8 @@ from proxy.dialects import asking
 from proxy.dialects.asking import wrong
 from proxy.dialects.shapes import refusal
 from proxy.errors import RequestError
-from proxy.server.answering import admitted, read_body
+from proxy.server.admission import admitted
+from proxy.server.answering import read_body
 from proxy.server.guarding import Session, Words, lesser_role
 from proxy.server.relay import REFUSAL, GuardFault
 from proxy.server.responses import INCIDENT_HEADER, error_response, json_response
@@ -52,7 +53,7 @@ _Answering = Callable[[House, Mapping[str, Any], Caller], Awaitable[tuple[Sessio
 
 
 async def _guarded(house: House, http: Request, caller: Caller, answering: _Answering) -> Response:
-    said = await admitted(house, caller)
+    places = await admitted(house.limits, caller, house.firewall.policy.role(caller.role))
     try:
         body = asking.object_body(await read_body(http, house.settings))
         session, made = await answering(house, body, caller)
@@ -64,9 +65,9 @@ async def _guarded(house: House, http: Request, caller: Caller, answering: _Answ
             code="guard_fault",
         )
     finally:
-        await house.limits.release(caller.key_id)
+        await places.release()
     named = {INCIDENT_HEADER: session.exchange.incident} if session is not None else {}
-    return json_response(made, headers={**named, **said})
+    return json_response(made, headers={**named, **places.headers})
 
 
 # --- LiteLLM ---------------------------------------------------------------------------------------

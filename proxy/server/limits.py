@@ -1,7 +1,7 @@
-"""How much one key may ask: requests a minute, and answers at the same time.
+"""How much one subject may ask: requests a minute, and answers at the same time.
 
-``MemoryLimits`` counts in this process; where several processes serve one key, each has its own count. What
-counts for all of them (in a shared store) need only be another ``Limits``.
+``MemoryLimits`` counts in this process; where several processes serve one subject, each has its own count.
+What counts for all of them (in a shared store) need only be another ``Limits``.
 
 May import: the standard library. The rule that must stay true: a place that was given is given back once,
 however the answer ends.
@@ -56,10 +56,10 @@ class Admission(NamedTuple):
 
 
 class Limits(Protocol):
-    """Counts what each key asks."""
+    """Counts what each subject asks; an id stands for a subject, or for all subjects of a key."""
 
-    async def admit(self, key_id: str, limit: Limit) -> Admission:
-        """Take one request and one place of a key, or say when to come again."""
+    async def admit(self, key_id: str, limit: Limit, cost: int = 1) -> Admission:
+        """Take ``cost`` requests and one place of an id, or say when to come again."""
         ...
 
     async def release(self, key_id: str) -> None:
@@ -80,8 +80,9 @@ class MemoryLimits:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._counts: dict[str, _Count] = {}
+        self._forget_at = _MOST_KEYS
 
-    async def admit(self, key_id: str, limit: Limit) -> Admission:
+    async def admit(self, key_id: str, limit: Limit, cost: int = 1) -> Admission:
         now = self._clock()
         most = limit.per_minute
         count = self._counts.get(key_id)
@@ -96,10 +97,10 @@ class MemoryLimits:
         rate = most / 60
         count.tokens = min(float(most), count.tokens + (now - count.at) * rate)
         count.at = now
-        if count.tokens < 1:
-            wait = (1 - count.tokens) / rate
+        if count.tokens < cost:
+            wait = (cost - count.tokens) / rate
             return Admission(False, most, 0, (most - count.tokens) / rate, wait, "requests")
-        count.tokens -= 1
+        count.tokens -= cost
         count.running += 1
         return Admission(True, most, int(count.tokens), (most - count.tokens) / rate)
 
@@ -109,8 +110,12 @@ class MemoryLimits:
             count.running -= 1
 
     def _forget(self, now: float) -> None:
-        """Forget keys that have been silent for more than a minute: their buckets are full."""
-        if len(self._counts) >= _MOST_KEYS:
+        """Forget ids that have been silent for more than a minute: their buckets are full.
+
+        Next at twice what is left, so that a flood of new ids does not make each one cost a pass.
+        """
+        if len(self._counts) >= self._forget_at:
             self._counts = {
                 key: count for key, count in self._counts.items() if count.running or now - count.at < 60
             }
+            self._forget_at = max(_MOST_KEYS, 2 * len(self._counts))

@@ -70,6 +70,7 @@ def request(decision: Decision) -> None:
         "endpoint": decision.path,
         "role": decision.role,
         "key": decision.key_id,
+        "subject": decision.subject,
         "outcome": decision.outcome,
         "fault": extra.get("fault"),
         "rules": sorted({verdict.rule for verdict in decision.verdicts}),

@@ -1,7 +1,9 @@
-"""Who goes from document to document: what the stopped answers of each key were stopped for lately.
+"""Detect extraction attempts: count, per subject, the distinct documents its blocked answers matched lately.
 
-One stopped answer may be bad luck; a key whose answers are stopped because of ever new documents extracts.
-The metrics tell the greatest such number, without a key: whose it is stands in the trail.
+One stopped answer may be bad luck; a subject whose answers are stopped for ever new documents extracts. A
+subject is a key, an owner's keys, or the end user that a trusted caller names. A key's users count together
+as well: one that changes its name with each request is still one key. The metrics have the greatest number,
+without a key: whose it is stands in the trail.
 
 May import: ``proxy.types``. The rule that must stay true: what is kept is bounded, whatever callers do.
 """
@@ -21,7 +23,7 @@ MOST_DOCUMENTS = 1_000
 
 
 class Probing:
-    """What is known of each key; threads may share it."""
+    """What is known of each subject and key; threads may share it."""
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         self._now = now
@@ -36,8 +38,12 @@ class Probing:
         }
         if not named:
             return
-        documents = self._keys.setdefault(decision.key_id, OrderedDict())
-        self._keys.move_to_end(decision.key_id)
+        for counted in {decision.key_id, decision.subject or decision.key_id}:
+            self._note(counted, named)
+
+    def _note(self, counted: str, named: set[str]) -> None:
+        documents = self._keys.setdefault(counted, OrderedDict())
+        self._keys.move_to_end(counted)
         for document in sorted(named):
             documents[document] = self._now()
             documents.move_to_end(document)

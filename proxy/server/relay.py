@@ -145,6 +145,7 @@ class Exchange:
             first_upstream=self.first_upstream,
             first_delivered=self.first_delivered,
             extra=self._extra(),
+            subject=self.caller.subject if self.caller.subject != self.caller.key_id else "",
         )
         self.record(decision, guards, self.dropped)
 

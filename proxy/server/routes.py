@@ -15,7 +15,8 @@ from starlette.responses import Response
 
 from proxy.dialects import DIALECTS
 from proxy.errors import ConfigError, NotAuthorised, ProxyError, RequestError, UpstreamError
-from proxy.server.answering import Overload, answer
+from proxy.server.admission import Overload
+from proxy.server.answering import answer
 from proxy.server.auth import authenticate
 from proxy.server.guard_routes import GUARD_PATHS
 from proxy.server.openapi import document

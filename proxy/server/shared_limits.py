@@ -46,16 +46,16 @@ class SharedLimits:
         self._quiet_until = 0.0
         self._renewal: asyncio.Task[None] | None = None
 
-    async def admit(self, key_id: str, limit: Limit) -> Admission:
+    async def admit(self, key_id: str, limit: Limit, cost: int = 1) -> Admission:
         if limit.unlimited:
             return Admission(True)
         lease = secrets.token_hex(8)
-        taken = await self._take(key_id, limit, lease)
+        taken = await self._take(key_id, limit, lease, cost)
         if taken is None:
-            admission = await self._alone.admit(key_id, limit)
+            admission = await self._alone.admit(key_id, limit, cost)
             lease = ""
         else:
-            admission = _admission(limit.per_minute, *taken)
+            admission = _admission(limit.per_minute, cost, *taken)
         if admission.allowed:
             self._held.setdefault(key_id, []).append(lease)
             if self._renewal is None or self._renewal.done():
@@ -85,11 +85,11 @@ class SharedLimits:
                 await self.release(key_id)
         await self._counts.close()
 
-    async def _take(self, key_id: str, limit: Limit, lease: str) -> Taken | None:
+    async def _take(self, key_id: str, limit: Limit, lease: str, cost: int) -> Taken | None:
         if time.monotonic() < self._quiet_until:
             return None
         try:
-            return await self._counts.take(key_id, limit, lease, self._lease)
+            return await self._counts.take(key_id, limit, lease, self._lease, cost)
         except Unreachable:
             self._quiet_until = time.monotonic() + _PAUSE_SECONDS
             return None
@@ -103,7 +103,7 @@ class SharedLimits:
                 await self._counts.renew({key: leases for key, leases in ours.items() if leases}, self._lease)
 
 
-def _admission(most: int | None, allowed: bool, tokens: float, reason: str) -> Admission:
+def _admission(most: int | None, cost: int, allowed: bool, tokens: float, reason: str) -> Admission:
     if reason == "concurrent":
         return Admission(False, None, 0, 0.0, 1.0, reason)
     if most is None:
@@ -111,5 +111,5 @@ def _admission(most: int | None, allowed: bool, tokens: float, reason: str) -> A
     rate = most / 60
     reset = (most - tokens) / rate
     if not allowed:
-        return Admission(False, most, 0, reset, (1 - tokens) / rate, reason)
+        return Admission(False, most, 0, reset, (cost - tokens) / rate, reason)
     return Admission(True, most, int(tokens), reset)

@@ -56,3 +56,25 @@ async def test_silent_keys_are_forgotten() -> None:
     now[0] = 61.0
     await limits.admit("new", limit)
     assert len(limits._counts) == 1
+
+
+async def test_a_request_may_count_as_many() -> None:
+    """All of it is there, or nothing is taken."""
+    limits, limit = MemoryLimits(lambda: 0.0), Limit(per_minute=6)
+    assert (await limits.admit("a", limit, 4)).remaining == 2
+    refused = await limits.admit("a", limit, 3)
+    assert (refused.allowed, refused.retry_after) == (False, 10.0)
+    assert (await limits.admit("a", limit, 2)).remaining == 0
+    assert not (await limits.admit("b", limit, 7)).allowed
+
+
+async def test_many_new_ids_do_not_make_each_one_cost_a_pass() -> None:
+    """The counts are looked through again only when there are twice as many."""
+    limits, limit = MemoryLimits(lambda: 0.0), Limit(per_minute=1)
+    kept = []
+    for number in range(25_000):
+        await limits.admit(str(number), limit)
+        await limits.release(str(number))
+        if not kept or kept[-1] is not limits._counts:
+            kept.append(limits._counts)
+    assert len(kept) <= 3

@@ -17,12 +17,14 @@ class Clock:
         return self.seconds
 
 
-def decision(key: str, *documents: str, action: Action = Action.BLOCK, enforced: bool = True) -> Decision:
+def decision(
+    key: str, *documents: str, action: Action = Action.BLOCK, enforced: bool = True, subject: str = ""
+) -> Decision:
     verdicts = tuple(
         Verdict(action, "r", Finding("d", "e", Span(0, 1), 0, provenance=Provenance(name, "a")), enforced)
         for name in documents
     )
-    return Decision("i", 0.0, key, "public", "m", "/v1/x", "blocked", verdicts)
+    return Decision("i", 0.0, key, "public", "m", "/v1/x", "blocked", verdicts, subject=subject)
 
 
 def test_documents_are_counted_by_key() -> None:
@@ -77,3 +79,14 @@ def test_memory_is_bounded() -> None:
     for number in range(probing.MOST_KEYS):
         seen.note(decision(f"k{number}", "a"))
     assert seen.most() == 1
+
+
+def test_subjects_are_counted() -> None:
+    """The keys of one owner count together; so do the users of one key, whatever names it sends."""
+    seen = Probing()
+    for number, key in enumerate(("one", "two", "three")):
+        seen.note(decision(key, f"d{number}", subject="own_0123456789abcdef"))
+    assert seen.most() == 3
+    for number in range(5):
+        seen.note(decision("shared", f"e{number}", subject=f"usr_{number}"))
+    assert seen.most() == 5

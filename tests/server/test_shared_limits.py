@@ -52,6 +52,17 @@ async def test_requests_are_counted_over_replicas(two: list[SharedLimits]) -> No
     assert (await two[0].admit("key_other", limit)).allowed
 
 
+async def test_a_request_may_count_as_many(two: list[SharedLimits]) -> None:
+    """All of it is there, or nothing is taken; both processes count alike."""
+    limit = Limit(per_minute=6)
+    assert (await two[0].admit(KEY, limit, 4)).remaining == 2
+    refused = await two[1].admit(KEY, limit, 3)
+    assert not refused.allowed
+    assert 0 < refused.retry_after <= 10
+    assert (await two[1].admit(KEY, limit, 2)).remaining == 0
+    assert not (await two[0].admit("key_other", limit, 7)).allowed
+
+
 async def test_places_are_counted_over_replicas(two: list[SharedLimits]) -> None:
     """Two answers at once are two; one that ends makes room at the other replica."""
     limit = Limit(concurrent=2)
@@ -129,4 +140,17 @@ async def test_requests_come_back_with_time(tmp_path: Path) -> None:
     assert [(await counts.take(KEY, limit, "l", 1)).allowed for _ in range(7)] == [True] * 6 + [False]
     clock[0] += 10.01
     assert [(await counts.take(KEY, limit, "l", 1)).allowed for _ in range(2)] == [True, False]
+    await counts.close()
+
+
+async def test_full_buckets_leave_the_file(tmp_path: Path) -> None:
+    """Callers may name ever new users: what is kept is bounded by those of the last minute."""
+    clock = [1000.0]
+    counts = FileCounts(tmp_path / "counts", now=lambda: clock[0])
+    for number in range(50):
+        await counts.take(f"usr_{number}", Limit(per_minute=5), "l", 1)
+    clock[0] += 61
+    await counts.take("usr_new", Limit(per_minute=5), "l", 1)
+    assert counts._db is not None
+    assert counts._db.execute("SELECT count(*) FROM buckets").fetchone() == (1,)
     await counts.close()
