@@ -15,7 +15,7 @@ from proxy.detectors.memorised import MemorisedDetector
 from proxy.selftest.marks import NOBODY, Readers
 from proxy.selftest.passages import Passage
 from proxy.selftest.reading import Text
-from proxy.text import UnitTable
+from proxy.text import FoldTable
 from proxy.types import Contains, TextIndex, Threshold, View
 
 _FREE_SHARE = 0.5
@@ -49,7 +49,7 @@ class Judge:
     before: TextIndex | None = None
     """The index before documents were added: what was free in it was tested then."""
     _detector: MemorisedDetector = field(init=False)
-    _units: UnitTable = field(init=False, default_factory=UnitTable)
+    _folds: FoldTable = field(init=False, default_factory=FoldTable)
 
     def __post_init__(self) -> None:
         self._detector = MemorisedDetector(self.index)
@@ -136,22 +136,36 @@ class Judge:
 
     def _runs(self, text: str) -> list[int]:
         key, run = self.index.key, self.index.exempt_run
-        grams: list[int] = key.arrays(key.seed_array(key.codes(text)), run).tolist()
+        grams: list[int] = key.arrays(key.seed_array(key.codes(text, self._folds)), run).tolist()
         return grams
 
     def _confirmed(self, doubtful: Sequence[Passage], texts: Iterable[tuple[Text, str]]) -> list[Judged]:
         """Judge passages that the index calls free by what the independent reading finds free."""
-        wanted = {gram for passage in doubtful for gram in self._runs(passage.text)}
+        runs = {passage: frozenset(self._runs(passage.text)) for passage in doubtful}
         seen: dict[int, set[str]] = {}
+        free: list[Passage] = []
         for text, audience in texts:
-            for gram in wanted.intersection(self._runs(text.text)):
+            open_ones = [passage for passage in runs if self._is_wider(audience, passage)]
+            if not open_ones:
+                continue
+            found = frozenset().union(*(runs[passage] for passage in open_ones)).intersection(
+                self._runs(text.text)
+            )
+            for gram in found:
                 seen.setdefault(gram, set()).add(audience)
-        judged = []
-        for passage in doubtful:
+            for passage in open_ones:
+                if not runs[passage].isdisjoint(found) and self._seen_free(passage, seen):
+                    free.append(passage)
+                    del runs[passage]
+            if not runs:
+                break
+        return [
+            *(Judged(passage, Outcome.FREE) for passage in free),
+            *(Judged(passage, Outcome.WIDER) for passage in runs),
+        ]
 
-            def contains(gram: int, passage: Passage = passage) -> bool:
-                return any(self._is_wider(name, passage) for name in seen.get(gram, ()))
+    def _seen_free(self, passage: Passage, seen: Mapping[int, set[str]]) -> bool:
+        def contains(gram: int) -> bool:
+            return any(self._is_wider(name, passage) for name in seen.get(gram, ()))
 
-            free = self._mostly_free(passage, [*self._declared(passage), contains])
-            judged.append(Judged(passage, Outcome.FREE if free else Outcome.WIDER))
-        return judged
+        return self._mostly_free(passage, [*self._declared(passage), contains])

@@ -6,7 +6,7 @@ and one that is too short to act on is only counted.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
 
@@ -52,14 +52,12 @@ class Reservoir:
     kept: list[Passage] = field(default_factory=list)
     seen: int = 0
 
-    def offer(self, make: Callable[[], Passage]) -> None:
+    def offer(self, make: Callable[[], Passage | None]) -> None:
+        """Draw one more; ``make`` runs only for what is drawn, and gives None for what is no passage."""
         self.seen += 1
-        if len(self.kept) < self.size:
-            self.kept.append(make())
-            return
-        place = self.random.randrange(self.seen)
-        if place < self.size:
-            self.kept[place] = make()
+        place = len(self.kept) if len(self.kept) < self.size else int(self.random.random() * self.seen)
+        if place < self.size and (passage := make()) is not None:
+            self.kept[place : place + 1] = [passage]
 
 
 class Sampler:
@@ -74,55 +72,57 @@ class Sampler:
         self._by_audience: dict[str, Reservoir] = {}
         self._by_file: dict[str, Reservoir] = {}
         self.short = 0
-        """Texts with too few units to act on."""
+        """Texts that were drawn and have too few units to act on."""
         self.codes = 0
-        """Passages that are no prose: codes, paths, media."""
+        """Passages that were drawn and are no prose: codes, paths, media."""
 
     def add(self, text: Text, audience: str) -> None:
         """Offer the passages of one text to the samples."""
         act = self._act(audience)
-        for piece in self._pieces(text.text, act):
+        if 2 * len(text.text) < act:
+            self.short += 1
+            return
+        samples = (
+            self._of(self._by_audience, audience, PER_SOURCE),
+            self._of(self._by_file, text.file, PER_FILE),
+        )
+        for start in range(0, len(text.text), round(2 * act * _SPREAD)):
 
-            def make(piece: str = piece) -> Passage:
+            def make(start: int = start) -> Passage | None:
+                piece = self._piece(text.text, start, act)
+                if piece is None:
+                    return None
                 return Passage(self._source, text.file, text.record, text.field, piece, audience)
 
-            audiences, files = self._by_audience, self._by_file
-            for samples, name, size in ((audiences, audience, PER_SOURCE), (files, text.file, PER_FILE)):
-                if name not in samples:
-                    samples[name] = Reservoir(size, self._random)
-                samples[name].offer(make)
+            for each in samples:
+                each.offer(make)
+
+    def _of(self, samples: dict[str, Reservoir], name: str, size: int) -> Reservoir:
+        if name not in samples:
+            samples[name] = Reservoir(size, self._random)
+        return samples[name]
 
     def passages(self) -> list[Passage]:
         """Return the sample, each passage once."""
         kept = (*self._by_audience.values(), *self._by_file.values())
         return list(dict.fromkeys(passage for each in kept for passage in each.kept))
 
-    def _pieces(self, text: str, act: int) -> Iterator[str]:
-        stride = round(2 * act * _SPREAD)
-        found = False
-        for start in range(0, len(text), stride):
-            piece = self._cut(text, start, 2 * act)
-            if piece is None or self._count(piece) < act:
-                continue
-            found = True
-            if is_prose(piece):
-                yield piece
-            else:
-                self.codes += 1
-        self.short += not found
-
-    def _cut(self, text: str, start: int, units: int) -> str | None:
-        """Return the text from ``start`` with at most so many units; None where nothing is left."""
-        window = text[start : start + 4 * units]
+    def _piece(self, text: str, start: int, act: int) -> str | None:
+        """Return the text from ``start``, of twice ``act`` units at most; None where it is no passage."""
+        window = text[start : start + 8 * act]
         total = 0
         for end, count in enumerate(self._units.counts(window), 1):
             total += count
-            if total >= units:
-                return window[:end]
-        return window or None
-
-    def _count(self, text: str) -> int:
-        return sum(self._units.counts(text))
+            if total >= 2 * act:
+                window = window[:end]
+                break
+        if total < act:
+            self.short += 1
+            return None
+        if not is_prose(window):
+            self.codes += 1
+            return None
+        return window
 
 
 def is_prose(text: str) -> bool:

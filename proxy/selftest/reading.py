@@ -6,6 +6,7 @@ pyarrow directly. It is lenient: a file that it cannot read is reported as unrea
 
 from __future__ import annotations
 
+import codecs
 import csv
 import gzip
 import json
@@ -21,6 +22,7 @@ _DESCRIPTION = "dataset_info.json"
 _METADATA = frozenset((_DESCRIPTION, "state.json", "dataset_dict.json"))
 _LONGEST_KEY = 32
 _BATCH = 256
+_HEAD = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +74,8 @@ class Reading:
     # --- JSON ------------------------------------------------------------------------------------
 
     def _json(self, file: SourceFile, kind: str) -> Iterator[Text]:
-        whole = self._decoded(file)
         if kind == ".json":
+            whole = self._decoded(file)
             try:
                 value = _parsed(whole)
             except ValueError:
@@ -81,8 +83,9 @@ class Reading:
             else:
                 yield from self._top(file, value)
                 return
+            del whole
         read = 0
-        for number, line in enumerate(whole.split("\n"), 1):
+        for number, line in enumerate(self._lines(file), 1):
             if not line.strip():
                 continue
             try:
@@ -213,8 +216,18 @@ class Reading:
 
     # --- bytes -----------------------------------------------------------------------------------
 
+    def _lines(self, file: SourceFile) -> Iterator[str]:
+        """Yield the lines of a file, one in memory at a time where it is UTF-8."""
+        with gzip.open(file.path, "rb") if _packed(file) else file.path.open("rb") as opened:
+            if self.encoding is None and _is_utf8(opened.read(_HEAD)):
+                opened.seek(0)
+                for raw in opened:
+                    yield raw.decode("utf-8-sig", "replace")
+                return
+        yield from self._decoded(file).split("\n")
+
     def _decoded(self, file: SourceFile) -> str:
-        if file.path.suffix.lower() == ".gz":
+        if _packed(file):
             with gzip.open(file.path, "rb") as packed:
                 data = packed.read()
         else:
@@ -318,6 +331,21 @@ def _fields(entry: dict[str, object]) -> frozenset[str]:
     if isinstance(columns, dict) and columns:
         return frozenset(str(value) for value in columns.values() if value)
     return _STANDARD
+
+
+def _packed(file: SourceFile) -> bool:
+    return file.path.suffix.lower() == ".gz"
+
+
+def _is_utf8(head: bytes) -> bool:
+    """Return whether the first bytes of a file are UTF-8; its last character may be cut."""
+    if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return False
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(head)
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _kind(path: Path) -> str:
