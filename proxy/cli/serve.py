@@ -8,6 +8,7 @@ first request is taken.
 from __future__ import annotations
 
 import argparse
+import asyncio
 import os
 import signal
 import socket
@@ -231,6 +232,14 @@ def _alone(config: uvicorn.Config, listener: socket.socket) -> int:
             if sig == signal.SIGINT:
                 interrupts.append(sig)
             super().handle_exit(sig, frame)
+
+        async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().shutdown(sockets)
+            if self.force_exit:  # a second interrupt: cut what runs, and close everything as usual
+                for task in self.server_state.tasks:
+                    task.cancel()
+                await asyncio.gather(*self.server_state.tasks, return_exceptions=True)
+                await self.lifespan.shutdown()
 
     Server(config).run([listener])
     if interrupts:

@@ -140,5 +140,6 @@ async def watching(reloader: Reloader | None) -> AsyncIterator[None]:
     finally:
         if main:
             loop.remove_signal_handler(signal.SIGHUP)
+            signal.signal(signal.SIGHUP, signal.SIG_IGN)  # it must not kill what is about to end
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)

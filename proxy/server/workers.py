@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing.connection import wait
 from multiprocessing.context import SpawnProcess
+from types import FrameType
 
 from proxy.errors import ConfigError, ProxyError
 from proxy.metrics import worker_ended
@@ -36,26 +37,44 @@ _TRIES = 3
 
 
 class Workers:
-    """The workers of one server. :meth:`run` ends when it is interrupted, or none can be kept alive."""
+    """The workers of one server. :meth:`run` ends when it is told to, or none can be kept alive.
+
+    SIGTERM and SIGINT end it: new connections are refused, running answers are finished. A second SIGINT ends
+    it at once. SIGHUP is passed on: each worker reads policy and index anew.
+    """
 
     def __init__(self, settings: Settings, listener: socket.socket) -> None:
+        self._listener = listener
         self._arguments = (settings.to_json(), listener)
         self._number = settings.workers
         self._patience = settings.grace + _MORE
         self._processes: dict[SpawnProcess, float] = {}
         self._failed = 0
+        self._told: list[int] = []
+        """The signals that ask it to end, in the order in which they came."""
+        self._wake, self._waker = os.pipe()
 
     def run(self) -> None:
-        """Keep the workers alive. Raises ConfigError where they end as soon as they start."""
+        """Keep the workers alive. Raises ConfigError where they end as soon as they start, and
+        KeyboardInterrupt after a SIGINT."""
         with self._signals():
             try:
                 for _ in range(self._number):
                     self._start()
-                while True:
-                    wait([each.sentinel for each in self._processes], timeout=_PAUSE)
-                    self._look_after()
+                while not self._told:
+                    self._wait(_PAUSE)
+                    if not self._told:
+                        self._look_after()
             finally:
                 self._end()
+        if signal.SIGINT in self._told:
+            raise KeyboardInterrupt
+
+    def _wait(self, seconds: float) -> None:
+        """Wait until a worker ends or a signal comes, at most for so long."""
+        ready = wait([self._wake, *(each.sentinel for each in self._processes)], timeout=seconds)
+        if self._wake in ready:
+            os.read(self._wake, 1024)
 
     def _start(self) -> None:
         process = multiprocessing.get_context("spawn").Process(target=work, args=self._arguments)
@@ -87,32 +106,45 @@ class Workers:
         return all(time.monotonic() - began > _SOON for began in self._processes.values())
 
     def _end(self) -> None:
+        """Refuse new connections, and wait for the workers."""
+        # Each worker closes its own copy of the listener. While one is open anywhere the kernel takes
+        # connections, and nobody would answer them.
+        self._listener.close()
         for process in self._processes:
             process.terminate()
         deadline = time.monotonic() + self._patience
+        while any(process.is_alive() for process in self._processes):
+            left = deadline - time.monotonic()
+            if left <= 0 or self._told.count(signal.SIGINT) > 1:
+                break
+            self._wait(left)
+            self._processes = {each: at for each, at in self._processes.items() if each.is_alive()}
         for process in self._processes:
-            process.join(max(0.0, deadline - time.monotonic()))
-            if process.is_alive():
-                process.kill()
-                process.join()
+            process.kill()
+            process.join()
 
     @contextmanager
     def _signals(self) -> Iterator[None]:
-        """SIGHUP is passed on: each worker reads policy and index anew."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return
 
         def forward(_number: int, _frame: object) -> None:
-            for process in list(self._processes):
+            for process in list(self._processes) if not self._told else ():
                 if process.pid is not None and process.is_alive():
                     os.kill(process.pid, signal.SIGHUP)
 
-        before = signal.signal(signal.SIGHUP, forward)
+        def told(number: int, _frame: object) -> None:
+            self._told.append(number)
+            os.write(self._waker, b".")
+
+        heeded = {signal.SIGHUP: forward, signal.SIGTERM: told, signal.SIGINT: told}
+        before = {number: signal.signal(number, heed) for number, heed in heeded.items()}
         try:
             yield
         finally:
-            signal.signal(signal.SIGHUP, before)
+            for number, heed in before.items():
+                signal.signal(number, heed)
 
 
 def work(settings: str, listener: socket.socket) -> None:
@@ -120,6 +152,7 @@ def work(settings: str, listener: socket.socket) -> None:
     import uvicorn
 
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until it can be heeded, it must not kill
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to the whole group; the parent decides
     from proxy.server.app import create_app, open_house, spare_collector
     from proxy.server.listen import server_options
 
@@ -134,7 +167,15 @@ def work(settings: str, listener: socket.socket) -> None:
     app = create_app(house)
     spare_collector()
     options = server_options(house.settings, house.metrics)
-    uvicorn.Server(uvicorn.Config(app, **options)).run([listener])
+
+    class Server(uvicorn.Server):
+        """One that leaves SIGINT to its parent."""
+
+        def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+            if sig != signal.SIGINT:
+                super().handle_exit(sig, frame)
+
+    Server(uvicorn.Config(app, **options)).run([listener])
 
 
 def _end_with_parent() -> None:
