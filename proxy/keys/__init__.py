@@ -7,7 +7,7 @@ when it is made, and stands nowhere else; when the state cannot be read nobody n
 from __future__ import annotations
 
 from proxy.keys.key import PREFIX, Key, NewKey
-from proxy.keys.opening import open_state, redis_password
+from proxy.keys.opening import open_served_state, open_state, redis_password
 from proxy.keys.sqlite import KeyStore
 from proxy.keys.state import Allowed, Keys, Signals, State, Worker
 
@@ -21,6 +21,7 @@ __all__ = [
     "Signals",
     "State",
     "Worker",
+    "open_served_state",
     "open_state",
     "redis_password",
 ]

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from proxy.keys.served import ServedKeyStore
 from proxy.keys.sqlite import KeyStore
 from proxy.keys.state import State
 
@@ -25,3 +26,10 @@ def open_state(state: str | Path, environment: Mapping[str, str]) -> State:
 
         return RedisStore(state, password=redis_password(environment))
     return KeyStore(Path(state))
+
+
+def open_served_state(state: str | Path, environment: Mapping[str, str]) -> State:
+    """Open the state for a server, whose requests never wait for it. Raises ConfigError."""
+    if isinstance(state, str) and "://" in state:
+        return open_state(state, environment)
+    return ServedKeyStore(Path(state))

@@ -99,9 +99,18 @@ class KeyStore(StateFile):
         """
         if not looks_like_a_key(presented):
             return None
+        return self.read_callers().get(digest(presented))
+
+    @property
+    def callers(self) -> Mapping[bytes, Caller]:
+        """The callers of the active keys as they were read last, by the hash of their key."""
+        return self._callers
+
+    def read_callers(self) -> Mapping[bytes, Caller]:
+        """Return the callers of the active keys, compared with the file where ``fresh_seconds`` are over."""
         if time.monotonic() >= self._fresh_until:
             self._refresh()
-        return self._callers.get(digest(presented))
+        return self._callers
 
     # --- what else is shared
 

@@ -42,6 +42,10 @@ _COLUMNS = (("keys", "owner", "TEXT NOT NULL DEFAULT ''"),)
 """Columns that older releases do not know and ignore: (table, column, declaration with its default)."""
 
 
+class StateLocked(ConfigError):
+    """Another process kept the file locked for longer than the call waits."""
+
+
 class StateFile:
     """An open state file. Its owner says what is to be read again, in :meth:`_read`.
 
@@ -157,6 +161,8 @@ class StateFile:
         try:
             yield
         except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+                raise StateLocked(f"{self._path}: the state file cannot be used: {error}") from None
             raise ConfigError(f"{self._path}: the state file cannot be used: {error}") from None
         except (sqlite3.Error, ValueError, TypeError) as error:
             raise ConfigError(

@@ -20,7 +20,7 @@ from proxy import __version__
 from proxy.audit import Trail, trail_key
 from proxy.dialects import DIALECTS
 from proxy.index import index_key, open_index
-from proxy.keys import open_state, redis_password
+from proxy.keys import open_served_state, redis_password
 from proxy.metrics import Metrics
 from proxy.policy import Policy, load_policy
 from proxy.server.counts import FileCounts, RedisCounts
@@ -49,7 +49,7 @@ def open_house(settings: Settings, environment: Mapping[str, str]) -> House:
     endpoints = [*(f"/v1{path}" for path in DIALECTS), "/v1/models", NEUTRAL]
     metrics = Metrics(version=__version__, endpoints=endpoints)
     with ExitStack() as opened:
-        keys = open_state(settings.redis or settings.state, environment)
+        keys = open_served_state(settings.redis or settings.state, environment)
         opened.callback(keys.close)
         trail = Trail(
             settings.trail_path,

@@ -6,6 +6,7 @@ May import: every room and this door. The rules that must stay true: an answer l
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 
 from fastapi import FastAPI
@@ -33,6 +34,8 @@ Work = Callable[[House, Request, Caller], Awaitable[Response]]
 def add_routes(app: FastAPI, house: House, *, metrics: bool) -> None:
     """The paths of the API. ``metrics``: whether ``/metrics`` is served here too."""
 
+    checking: asyncio.Task[list[str]] | None = None
+
     async def unknown(request: Request) -> Response:
         return error_response(
             f"Unknown request URL: {request.method} {request.url.path[:200]}. "
@@ -43,7 +46,10 @@ def add_routes(app: FastAPI, house: House, *, metrics: bool) -> None:
         )
 
     async def ready(request: Request) -> Response:
-        faults = house.faults()
+        nonlocal checking
+        if checking is None or checking.done():  # one thread for all who ask: it may wait
+            checking = asyncio.ensure_future(asyncio.to_thread(house.faults))
+        faults = await asyncio.shield(checking)
         serves = house.reloader.serves() if house.reloader is not None else {}
         return json_response({"ready": not faults, "faults": faults, **serves}, 503 if faults else 200)
 
