@@ -19,7 +19,7 @@ from proxy.types import Cleared
 
 _CALL = frozenset({"index", "id", "type", "function", "custom"})
 _PARTS = {"function": "arguments", "custom": "input"}
-_MOST = 128
+MOST = 128
 """Calls that one choice may make: OpenAI's limit on the tools of a request."""
 
 
@@ -102,7 +102,7 @@ class Calls:
         index = member.get("index")
         if index is None:  # some servers leave it away: go by the id, then by the place in the list
             index = self._number(member.get("id"), position)
-        if type(index) is not int or not 0 <= index < _MOST:
+        if type(index) is not int or not 0 <= index < MOST:
             raise fields.unreadable("a tool call has no usable number")
         return self._open(index)
 

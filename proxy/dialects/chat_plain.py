@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from proxy.dialects import fields
+from proxy.dialects.chat_calls import MOST
 from proxy.dialects.chat_extras import Extras
 from proxy.dialects.choices import whole_choices
 from proxy.dialects.ids import AnswerIds
@@ -87,7 +88,10 @@ class ChatPlain:
             for channel, text in fields.said(name, message.get(name), self._dropped):
                 self._say(choice, channel, text)
                 choice.content += text if channel == "content" else ""
-        for number, raw in enumerate(fields.items(message.get("tool_calls"), "tool_calls")):
+        calls = fields.items(message.get("tool_calls"), "tool_calls")
+        if len(calls) > MOST:  # as in a stream
+            raise fields.unreadable(f"a choice makes more than {MOST} tool calls")
+        for number, raw in enumerate(calls):
             self._read_call(choice, number, fields.mapping(raw, "a tool call"))
         if (legacy := message.get("function_call")) is not None:
             choice.legacy = True
@@ -116,10 +120,13 @@ class ChatPlain:
         self, texts: Mapping[Channel, Cleared], blocked: Mapping[int, str] | None = None
     ) -> dict[str, Any]:
         body = dict(self._envelope)
+        by_choice: dict[int, dict[str, Cleared]] = {}
+        for (index, channel), text in texts.items():
+            by_choice.setdefault(index, {})[channel] = text
         body["choices"] = [
             self._blocked(choice, texts, blocked[choice.index])
             if blocked and choice.index in blocked
-            else self._finished(choice, texts)
+            else self._finished(choice, texts, by_choice.get(choice.index, {}))
             for choice in self._choices.values()
         ]
         if self._usage:
@@ -129,7 +136,9 @@ class ChatPlain:
             body["citations"] = cited
         return body
 
-    def _finished(self, choice: _Choice, texts: Mapping[Channel, Cleared]) -> dict[str, Any]:
+    def _finished(
+        self, choice: _Choice, texts: Mapping[Channel, Cleared], own: Mapping[str, Cleared]
+    ) -> dict[str, Any]:
         message = _message(choice, texts)
         calls = []
         for number, (given, kind) in enumerate(choice.calls):
@@ -139,7 +148,6 @@ class ChatPlain:
             message["tool_calls"] = calls
         if choice.legacy:
             message["function_call"] = _function(choice, texts, "function:", "arguments")
-        own = {channel: text for (index, channel), text in texts.items() if index == choice.index}
         more, logprobs = choice.extras.whole(own, own.get("content", "") == choice.content)
         return {
             "index": choice.index,

@@ -41,11 +41,12 @@ class Entry:
 class _Rank:
     """The tokens of one channel, in order, until their text is let go."""
 
-    __slots__ = ("_broken", "_said", "_tokens")
+    __slots__ = ("_at", "_broken", "_said", "_tokens")
 
     def __init__(self) -> None:
         self._tokens: deque[tuple[Entry, int, str]] = deque()
         self._said = ""
+        self._at = 0  # what lies before has become tokens
         self._broken = False
 
     def expect(self, entry: Entry, place: int, token: str) -> None:
@@ -55,14 +56,16 @@ class _Rank:
             self._tokens.append((entry, place, token))
 
     def take(self, text: str) -> None:
-        self._said += text
+        self._said = self._said[self._at :] + text
+        self._at = 0
         while self._tokens:
             entry, place, token = self._tokens[0]
-            if self._said.startswith(token):
-                entry.settle(place, self._said[: len(token)])
-                self._said = self._said[len(token) :]
+            end = self._at + len(token)
+            if self._said.startswith(token, self._at):
+                entry.settle(place, self._said[self._at : end])
+                self._at = end
                 self._tokens.popleft()
-            elif token.startswith(self._said):
+            elif end > len(self._said) and token.startswith(self._said[self._at :]):
                 return
             else:
                 self.abandon()

@@ -103,8 +103,11 @@ class Notes:
 
     def take(self, texts: Mapping[str, Cleared]) -> None:
         """Keep what has been let go; ``texts`` are those of the choice, by channel."""
-        for channel, text in texts.items():
-            if channel.startswith(self._prefix + ":"):
+        if not self._notes:
+            return
+        own = self.channels if len(self._notes) < len(texts) else texts
+        for channel in own:
+            if (text := texts.get(channel)) and channel.startswith(self._prefix + ":"):
                 self._said[channel] = self._said.get(channel, "") + text
 
     def written(self, unchanged: bool) -> list[dict[str, Any]]:

@@ -33,7 +33,9 @@ class ResponsePlain:
         self._incomplete = envelope.incomplete(answer)
         self._items: list[Item] = []
         deltas: list[Delta] = []
-        for raw in answer["output"][:MOST]:
+        if len(answer["output"]) > MOST:  # as in a stream
+            raise fields.unreadable(f"it has more than {MOST} items")
+        for raw in answer["output"]:
             member = fields.mapping(raw, "an item")
             kind = member.get("type")
             if not isinstance(kind, str) or kind not in KINDS:

@@ -29,6 +29,9 @@ from proxy.policy import Numbers, Policy
 from proxy.server.unhandled import place_of
 from proxy.types import Action, Caller, Cleared, Delta, Detector, Finding, Step, Verdict, View
 
+MOST_CHANNELS = 8192
+"""Texts of one answer that are guarded, each with scanners of its own. An answer of more is a fault."""
+
 _log = logging.getLogger("sluicegate")
 _SLICE = 4096
 """Characters scanned before other answers get their turn."""
@@ -135,9 +138,11 @@ class AnswerGuards:
         """Read a whole answer, channel by channel: each is ended before the next one of its choice."""
         texts: dict[Channel, Cleared] = {}
         reading = Reading()
+        by_channel: dict[Channel, list[Delta]] = {}
+        for delta in deltas:
+            by_channel.setdefault((delta.choice, delta.channel), []).append(delta)
         for channel in ended:
-            own = [delta for delta in deltas if (delta.choice, delta.channel) == channel]
-            part = await self.feed(own, [channel])
+            part = await self.feed(by_channel.get(channel, ()), [channel])
             texts.update(part.texts)
             reading.blocked |= part.blocked
             if part.fault:
@@ -207,6 +212,8 @@ class AnswerGuards:
             return None
         guard = self._guards.get(channel)
         if guard is None:
+            if len(self._guards) >= MOST_CHANNELS:
+                raise ValueError("too many channels in one answer")
             guard = self._guards[channel] = self._guard(channel[1])
         elif channel in self._finished:
             if text:  # a channel that was ended cannot speak again: its tail has been let go
