@@ -70,7 +70,7 @@ class ServedKeyStore(KeyStore):
         return time.monotonic() - snapshot.at if snapshot.locked else 0.0
 
     def authenticate(self, presented: str) -> Caller | None:
-        """Return the caller of an active key, or None, from memory.
+        """Return the caller of an active key, or None, from memory; an unknown key is looked up in the file.
 
         Raises ConfigError where nobody is let in, and for an unknown key that cannot be checked.
         """
@@ -78,6 +78,10 @@ class ServedKeyStore(KeyStore):
             return None
         snapshot = self._current()
         caller = snapshot.callers.get(digest(presented))
+        if caller is None and not snapshot.locked:  # it may have been made a moment ago
+            self.compare()
+            snapshot = self._current()
+            caller = snapshot.callers.get(digest(presented))
         if caller is None and snapshot.locked:
             raise ConfigError(f"{self.where}: the state file is locked, so an unknown key cannot be checked")
         return caller

@@ -12,7 +12,7 @@ import stat
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from proxy.errors import ConfigError
@@ -76,11 +76,11 @@ class StateFile:
 
     def _open(self) -> tuple[sqlite3.Connection, tuple[int, int]]:
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        handle = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            found = os.fstat(handle)
-        finally:
-            os.close(handle)
+        # A file that exists is never opened here: closing a descriptor of it would drop the POSIX locks of
+        # the other connections of this process, and another process could take their journal away.
+        with suppress(FileExistsError):
+            os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        found = os.stat(self._path)
         if not stat.S_ISREG(found.st_mode):
             raise ConfigError(f"{self._path}: not a regular file; give a path for the state file")
         if found.st_mode & stat.S_IWOTH:

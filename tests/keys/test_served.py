@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import shutil
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,6 +19,7 @@ from proxy.errors import ConfigError
 from proxy.keys import KeyStore
 from proxy.keys.served import ServedKeyStore
 from proxy.keys.sqlite_file import StateLocked
+from proxy.keys.state import Worker
 from proxy.types import Caller
 
 
@@ -183,3 +187,28 @@ def test_a_closed_store_lets_nobody_in(path: Path) -> None:
     with pytest.raises(ConfigError, match="closed"):
         served.authenticate(new.secret)
     assert not served._thread.is_alive()
+
+
+def test_another_process_does_not_take_the_journal_away(tmp_path: Path) -> None:
+    """A second connection in a process leaves the locks of the first: what is written stays to be seen."""
+    path = tmp_path / "state.sqlite"
+    store = ServedKeyStore(path)
+    script = (
+        "import sys; from pathlib import Path; from proxy.keys.sqlite import KeyStore\n"
+        "store = KeyStore(Path(sys.argv[1])); print([w.id for w in store.workers()]); store.close()"
+    )
+
+    def seen() -> str:
+        done = subprocess.run(
+            [sys.executable, "-c", script, str(path)],
+            capture_output=True,
+            check=True,
+            timeout=60,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        )
+        return done.stdout.decode().strip()
+
+    for name in ("one", "two", "three"):
+        store.report(Worker(name, time.time()))
+        assert f"'{name}'" in seen()
+    store.close()

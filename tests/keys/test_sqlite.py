@@ -325,7 +325,7 @@ def test_the_schema_has_a_version(path: Path, store: KeyStore) -> None:
 
 def test_places_that_cannot_hold_a_state_are_errors(tmp_path: Path) -> None:
     """A folder, a device, a path under a file and a file open to everybody are refused clearly."""
-    with pytest.raises(ConfigError, match="cannot be used: Is a directory"):
+    with pytest.raises(ConfigError, match="not a regular file"):
         KeyStore(tmp_path)
     with pytest.raises(ConfigError, match="not a regular file"):
         KeyStore(Path("/dev/null"))
