@@ -24,6 +24,7 @@ from xxhash import xxh3_64_intdigest
 
 from proxy import xxh3
 from proxy.text import UNIT_BYTES, WIDE, FoldTable, UnitTable, fold
+from proxy.types import Select
 
 if TYPE_CHECKING:
     import numpy as np
@@ -120,6 +121,20 @@ class GramKey:
             return mix(inner(seeds, last - step), inner(seeds, last))
 
         return nested
+
+    def mixed(self, seeds: Sequence[int]) -> list[int]:
+        """Return seeds in their mixed form, that of grams of ``SEED`` units: the form that is stored."""
+        one, two, first, second, third = self._constants(SEED)
+        return [
+            (y := (((x := ((s ^ one) * first + (s ^ two) * second) & MASK) ^ (x >> 32)) * third) & MASK)
+            ^ (y >> 29)
+            for s in seeds
+        ]
+
+    def mixed_select(self, select: Select) -> Select:
+        """Return a look-up of seeds over one of their mixed form."""
+        mixed = self.mixed
+        return lambda seeds: select(mixed(seeds))
 
     def mixer(self, length: int) -> Callable[[int, int], int]:
         """A function that makes the gram of ``length`` units of its first and its last part, each of

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from proxy.grams import GramKey
-from proxy.index.format import Writer
 from proxy.index.learning import bases_of
 from proxy.index.value_build import ValueBuilder
 from proxy.index.values import ValueTrie
 from proxy.types import Action, Finding, Value, Verdict, View
+from tests.columns import files, writer
 
 KEY = GramKey("the key of the tests, long enough")
 
@@ -27,13 +27,14 @@ def trie_of(records: Mapping[str, Records], *, free: Sequence[tuple[str, str]] =
     builder.add_free([Value(*value) for value in free])
     counts = {audience: len(each) for audience, each in records.items()}
     with tempfile.TemporaryDirectory() as folder:
-        about = builder.write(Writer(Path(folder)), bases_of(counts))
+        about = builder.write(writer(Path(folder), KEY), bases_of(counts))
         return opened(Path(folder), about, counts)
 
 
 def opened(folder: Path, about: Mapping[str, object], counts: Mapping[str, int]) -> ValueTrie:
     bounds = {name: (base, base + counts[name]) for name, base in bases_of(counts).items()}
-    return ValueTrie(folder, about, KEY, bounds, lambda audience, number: f"{audience}:{number + 1}")
+    made = files(folder, KEY)
+    return ValueTrie(made, about, KEY, bounds, lambda audience, number: f"{audience}:{number + 1}")
 
 
 def view(

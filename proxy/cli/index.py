@@ -20,9 +20,11 @@ from proxy.cli import console, index_add, index_selftest, index_similar
 from proxy.cli.options import Subparsers, command, json_option, policy_option
 from proxy.cli.training import TrainingSet, data_arguments, data_options
 from proxy.cli.values import rate, tell_pace, tell_values, value_finder
+from proxy.errors import IndexFormatError
 from proxy.types import NOBODY, Skipped
 
 if TYPE_CHECKING:
+    from proxy.grams import GramKey
     from proxy.index import Manifest
     from proxy.recognizers.values import ValueFinder
     from proxy.selftest import Report
@@ -146,7 +148,6 @@ def _summary(folder: Path, manifest: Manifest) -> dict[str, Any]:
         "audiences": [asdict(counts) for counts in manifest.audiences],
         "values": dict(manifest.values),
         "structures": dict(manifest.structures),
-        "sources": list(manifest.sources),
     }
 
 
@@ -169,34 +170,59 @@ def _table(folder: Path, manifest: Manifest) -> None:
 
 
 def run_show(options: argparse.Namespace, environment: Mapping[str, str]) -> int:
-    from proxy.index import read_manifest, verify
+    from proxy.grams import GramKey
+    from proxy.index import check_key, index_key, read_manifest, verify
 
     manifest = read_manifest(options.index)
+    key: GramKey | None = None
+    try:
+        key = GramKey(index_key(options.index, environment))
+    except IndexFormatError as error:
+        console.note(f"without its key an index names neither sources nor documents: {error}")
+    if key is not None:
+        check_key(options.index, manifest, key)
     if options.verify:
         with console.progress(manifest.index_bytes, "verifying") as bar:
             verify(options.index, manifest, bar.advance)
+    private = _private(options.index, manifest, key)
     if options.json:
-        told = _summary(options.index, manifest) | {"verified": options.verify}
-        print(json.dumps(told | _reports(options.index, manifest), ensure_ascii=False))
+        told = _summary(options.index, manifest) | {"verified": options.verify} | private
+        print(json.dumps(told | _reports(options.index, manifest, key), ensure_ascii=False))
         return 0
     _table(options.index, manifest)
     tell_values(manifest.values, None)
     built = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(manifest.built))
-    console.note(f"built {built} UTC from {len(manifest.sources)} files by sluicegate {manifest.sluicegate}")
-    _show_reports(_reports(options.index, manifest))
+    sources = f" from {len(private['sources'])} files" if private else ""
+    console.note(f"built {built} UTC{sources} by sluicegate {manifest.sluicegate}, build {manifest.serial}")
+    _show_reports(_reports(options.index, manifest, key))
     if options.verify:
         console.note("every file has the sha256 that the manifest says")
     return 0
 
 
-def _reports(folder: Path, manifest: Manifest) -> dict[str, list[dict[str, Any]]]:
-    """Passages under two audiences, clusters of near-duplicates, template families."""
+def _private(folder: Path, manifest: Manifest, key: GramKey | None) -> dict[str, Any]:
+    """What only the holder of the key may read: the names of the sources, and how they were read."""
+    from proxy.index import parts_of
+
+    if key is None:
+        return {}
+    parts = [files.private() for files in parts_of(folder, manifest, key)]
+    return {
+        "sources": [source for part in parts for source in part.sources],
+        "reading": [dict(part.reading) for part in parts],
+    }
+
+
+def _reports(folder: Path, manifest: Manifest, key: GramKey | None) -> dict[str, list[dict[str, Any]]]:
+    """Passages under two audiences, clusters of near-duplicates, template families; none without the key."""
     from proxy.index import report
 
+    if key is None:
+        return {}
     return {
-        "conflicts": [asdict(each) for each in report.conflicts(folder, manifest)],
-        "near_duplicates": [asdict(each) for each in report.clusters(folder, manifest)],
-        "families": [asdict(each) for each in report.families(folder, manifest)],
+        "conflicts": [asdict(each) for each in report.conflicts(folder, manifest, key)],
+        "near_duplicates": [asdict(each) for each in report.clusters(folder, manifest, key)],
+        "families": [asdict(each) for each in report.families(folder, manifest, key)],
     }
 
 

@@ -3,7 +3,8 @@
 from proxy.index.adding import AddOptions, add_documents
 from proxy.index.allowed import AllowedTexts, Hashes, hashes_of
 from proxy.index.build import BuildOptions, build_index
-from proxy.index.format import Manifest, index_key, key_file, read_manifest, verify
+from proxy.index.files import Private, parts_of
+from proxy.index.format import Manifest, check_key, index_key, key_file, read_manifest, verify
 from proxy.index.store import StoredIndex, open_index
 
 __all__ = [
@@ -12,13 +13,16 @@ __all__ = [
     "BuildOptions",
     "Hashes",
     "Manifest",
+    "Private",
     "StoredIndex",
     "add_documents",
     "build_index",
+    "check_key",
     "hashes_of",
     "index_key",
     "key_file",
     "open_index",
+    "parts_of",
     "read_manifest",
     "verify",
 ]

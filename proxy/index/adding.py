@@ -1,8 +1,8 @@
 """New documents in an index, without a rebuild: a small index of them beside the arrays that are there.
 
-The new folder takes the old arrays by hard links, so adding takes the time that the new documents take, and
-it takes the old one's place by a rename, as a build does: a reader sees the one or the other, whole. The
-audiences of the new documents get the next numbers (``an``); the rest of their index lies in a folder ``pn``.
+The new folder takes the old files by hard links, so adding takes the time that the new documents take, and
+it takes the old one's place by a rename, as a build does: a reader sees the one or the other, whole. All that
+is new lies in a folder ``pn`` with a nonce of its own; nothing that was stored is written again.
 
 Each part is asked in turn, so an index of many parts answers more slowly; a rebuild makes one of them again.
 Near-duplicates are joined and house style is found within each part only.
@@ -20,18 +20,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from proxy.errors import ConfigError, IndexFormatError
+from proxy.errors import ConfigError
 from proxy.grams import GramKey
 from proxy.index.build import BuildOptions, build_index
-from proxy.index.format import (
-    MANIFEST,
-    Manifest,
-    Writer,
-    atomic_folder,
-    check_sizes,
-    load_array,
-    read_manifest,
-)
+from proxy.index.files import atomic_folder, next_serial, write_manifest
+from proxy.index.format import MANIFEST, Manifest, check_files, check_key, read_manifest
 from proxy.index.learning import FindValues
 from proxy.types import NOBODY, Document
 
@@ -59,6 +52,7 @@ def add_documents(
     values: FindValues | None = None,
     stage: Callable[[str], None] | None = None,
     check: Callable[[Path], None] | None = None,
+    reading: Callable[[], Mapping[str, Any]] | None = None,
 ) -> Manifest:
     """Add documents to the index at ``folder`` and return its new manifest.
 
@@ -69,9 +63,9 @@ def add_documents(
     read_manifest(folder)  # what is no index is said to be none, before a lock is made beside it
     with atomic_folder(folder) as work:
         old = read_manifest(folder)
-        check_sizes(folder, old)
-        if GramKey(options.key).id != old.key_id:
-            raise IndexFormatError(f"{folder}: was built with another key; check SLUICEGATE_INDEX_KEY")
+        key = GramKey(options.key)
+        check_key(folder, old, key)
+        check_files(folder, old, key)
         if len(old.parts) >= MOST_PARTS:
             raise ConfigError(
                 f"{folder}: documents were added {MOST_PARTS} times; build it anew from all its data"
@@ -85,10 +79,13 @@ def add_documents(
             default_audience=options.default_audience,
             workers=options.workers,
         )
-        new = build_index(documents, work / name, build, background=background, values=values, stage=stage)
+        new = build_index(
+            documents, work / name, build, background=background, values=values, stage=stage, reading=reading
+        )
+        (work / name / MANIFEST).unlink()
         _link(folder, work, old)
-        manifest = _joined(work, name, old, new)
-        (work / MANIFEST).write_text(manifest.to_json(), "utf-8")
+        manifest = replace(_joined(old, name, new), serial=next_serial(folder)).signed(key)
+        write_manifest(work, manifest)
         if check is not None:
             if stage is not None:
                 stage("testing")
@@ -97,37 +94,22 @@ def add_documents(
 
 
 def _link(folder: Path, work: Path, old: Manifest) -> None:
-    """The old arrays, in the new folder too."""
+    """Put the old files into the new folder too, as they are."""
     for name in old.files:
         target = work / name
-        target.parent.mkdir(exist_ok=True)
+        target.parent.mkdir(mode=0o700, exist_ok=True)
         try:
             os.link(folder / name, target)
         except OSError:  # a file system without hard links
             shutil.copyfile(folder / name, target)
+            target.chmod(0o600)
 
 
-def _joined(work: Path, name: str, old: Manifest, new: Manifest) -> Manifest:
-    """Move the new audiences to their numbers; the manifest of the whole."""
-    first = len(old.audiences)
-    files: dict[str, Mapping[str, Any]] = dict(old.files)
-    writer = Writer(work)
-    for file, entry in new.files.items():
-        audience, _, array = file.partition(".")
-        if not audience[1:].isdecimal():
-            files[f"{name}/{file}"] = entry
-            continue
-        moved = f"a{first + int(audience[1:])}.{array}"
-        if array == "sources.npy":
-            sources = load_array(work / name, f"{audience}.sources")
-            writer.array(moved.removesuffix(".npy"), sources + sources.dtype.type(len(old.sources)))
-            (work / name / file).unlink()
-            continue
-        os.rename(work / name / file, work / moved)
-        files[moved] = entry
-    (work / name / MANIFEST).unlink()
+def _joined(old: Manifest, name: str, new: Manifest) -> Manifest:
+    """The manifest of the whole: the new part keeps its files, its nonce and its numbers."""
     part = {
         "audiences": len(new.audiences),
+        "nonce": new.nonce,
         "values": new.values,
         "structures": new.structures,
         "documents": new.documents,
@@ -140,7 +122,6 @@ def _joined(work: Path, name: str, old: Manifest, new: Manifest) -> Manifest:
         characters=old.characters + new.characters,
         text_bytes=old.text_bytes + new.text_bytes,
         audiences=(*old.audiences, *new.audiences),
-        sources=(*old.sources, *new.sources),
-        files=files | writer.files,
+        files={**old.files, **{f"{name}/{file}": entry for file, entry in new.files.items()}},
         parts=(*old.parts, part),
     )

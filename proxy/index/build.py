@@ -14,14 +14,15 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from proxy import __version__
 from proxy.errors import ConfigError
 from proxy.grams import SEED, GramKey
 from proxy.index import minhash
+from proxy.index.files import Private, Writer, atomic_folder, next_serial, write_manifest
 from proxy.index.filters import BloomFilter, GramSet, Postings
-from proxy.index.format import AudienceCounts, Manifest, Writer, atomic_folder
+from proxy.index.format import AudienceCounts, Manifest
 from proxy.index.hashing import SEPARATOR, hash_documents
 from proxy.index.learning import FindValues, Learner
 from proxy.index.winnowing import WINDOW, winnow
@@ -83,6 +84,7 @@ def build_index(
     values: FindValues | None = None,
     stage: Callable[[str], None] | None = None,
     check: Callable[[Path], None] | None = None,
+    reading: Callable[[], Mapping[str, Any]] | None = None,
 ) -> Manifest:
     """Build an index of ``documents`` at ``out`` and return its manifest.
 
@@ -92,6 +94,7 @@ def build_index(
     that was there is replaced. Raises ConfigError when there is no document, or ``out`` is in use or
     something else.
 
+    ``reading`` gives the report of the reader, for those who hold the key, once all documents were read.
     ``check`` receives the folder of the finished index before it takes its place; where it raises,
     nothing is replaced.
     """
@@ -103,7 +106,7 @@ def build_index(
         collected, sources, text_bytes = _collect(documents, key, options, learner)
         if not collected:
             raise ConfigError("no document to index: every record was skipped or the sources are empty")
-        writer = Writer(folder)
+        writer = Writer(folder, key)
         counts = []
         for number, audience in enumerate(sorted(collected.values(), key=lambda a: a.name)):
             tell(f"indexing {audience.name}")
@@ -111,8 +114,11 @@ def build_index(
         _write_background(writer, key, background, options.exempt_run, learner)
         tell("indexing known values")
         learned = learner.write(writer, {each.name: each.documents for each in counts})
+        writer.private(Private(tuple(sources), reading() if reading is not None else {}))
         manifest = Manifest(
             key_id=key.id,
+            nonce=writer.nonce,
+            serial=next_serial(out),
             built=time.time(),
             seed=SEED,
             window=WINDOW,
@@ -123,13 +129,12 @@ def build_index(
             text_bytes=text_bytes,
             audiences=tuple(counts),
             minhash=minhash.describe(),
-            sources=tuple(sources),
             values=learned["values"],
             structures=learned["structures"],
             files=writer.files,
             sluicegate=__version__,
-        )
-        (folder / "manifest.json").write_text(manifest.to_json(), "utf-8")
+        ).signed(key)
+        write_manifest(folder, manifest)
         if check is not None:
             tell("testing")
             check(folder)
@@ -219,6 +224,11 @@ def _distinct(ordered: NDArray[np.uint64]) -> NDArray[np.uint64]:
     return ordered[keep]
 
 
+def _write_seeds(writer: Writer, key: GramKey, name: str, seeds: NDArray[np.uint64]) -> None:
+    """A filter of seeds in their mixed form: no raw hash is stored."""
+    _write_bloom(writer, name, key.arrays(seeds, SEED))
+
+
 def _write_bloom(writer: Writer, name: str, grams: NDArray[np.uint64]) -> None:
     words = BloomFilter.empty(len(grams))
     BloomFilter.add(words, grams)
@@ -246,7 +256,7 @@ def _write_background(
     every = np.concatenate(seeds)
     every.sort()
     every = _distinct(every)
-    _write_bloom(writer, "background.seed", every)
+    _write_seeds(writer, key, "background.seed", every)
     learner.stands(None, every)
 
 
@@ -263,7 +273,7 @@ def _write_audience(
     distinct = len(runs)
     del runs, starts, remainders
     seeds = _runs(audience, key, None)
-    _write_bloom(writer, f"{prefix}.seed", seeds)
+    _write_seeds(writer, key, f"{prefix}.seed", seeds)
     learner.stands(audience.name, seeds)
     del seeds
     _write_bloom(writer, f"{prefix}.act", _runs(audience, key, audience.act))

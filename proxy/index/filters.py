@@ -16,7 +16,9 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from proxy.index.cipher import Column
 
 if TYPE_CHECKING:
     import numpy as np
@@ -155,18 +157,18 @@ class GramSet:
 
 
 class Postings:
-    """Positions of grams; those of one gram lie together, in rising order."""
+    """Positions of grams, encrypted; those of one gram lie together, in rising order."""
 
     __slots__ = ("_bits", "_places", "_remainders", "_shift", "_starts")
 
     def __init__(
-        self, starts: NDArray[np.uint32], remainders: NDArray[np.uint32], places: NDArray[np.uint32]
+        self, starts: NDArray[np.uint32], remainders: NDArray[np.uint32], places: Column
     ) -> None:
         self._bits = (len(starts) - 1).bit_length() - 1
         self._shift = 64 - self._bits
         self._starts = starts.data
         self._remainders = remainders.data
-        self._places = places.data
+        self._places = places
 
     def places(self, gram: int) -> Sequence[int]:
         """The positions of a gram; empty where it is not in the table."""
@@ -177,8 +179,9 @@ class Postings:
         last = first
         while last < high and self._remainders[last] == remainder:
             last += 1
-        places: Any = self._places[first:last]
-        return places.tolist() if last > first else ()
+        if last == first + 1:
+            return (self._places[first],)
+        return self._places.part(first, last).tolist() if last > first else ()
 
     @staticmethod
     def build(

@@ -1,45 +1,43 @@
-"""The index on disk: a directory of flat numpy arrays under one manifest.
+"""The manifest of an index: versions, counts, and for each file its size, sum and canary, under a MAC.
 
-``manifest.json`` names the format and skeleton versions, the id of the hash key, the thresholds the
-levels were made for, the MinHash scheme, counts, and for each file its size and sha256. Opening
-checks versions, key, sizes and headers, which takes the same time whatever the size of the index;
-:func:`verify` reads everything and checks the sums. The directory is written under another name
-and renamed, so a reader never sees half an index.
+``manifest.json`` names the format and skeleton versions, the id of the hash key, the nonce of each part,
+the thresholds the levels were made for, the MinHash scheme and counts. Its MAC under the index key covers
+every field, also those that a later release adds. :func:`check_files` takes the same time whatever the
+size of the index; :func:`verify` reads everything and checks the sums.
 
-May import: the ground floor; numpy inside functions. The rule that must stay true: no file holds
-text of the training set, only keyed hashes, positions and the names of sources.
+The invariant: no file holds text of the training set. What is no bare set of keyed hashes is encrypted
+(see ``cipher.py``), the names of sources too.
 """
 
 from __future__ import annotations
 
 import hashlib
+import hmac
 import json
+import mmap
 import os
 import secrets
-import shutil
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from proxy.errors import ConfigError, IndexFormatError
-from proxy.grams import KEY_LENGTH, SEED
+from proxy.grams import KEY_LENGTH, SEED, GramKey
+from proxy.index import cipher
 from proxy.text import SKELETON_VERSION
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 MANIFEST = "manifest.json"
 _CHUNK = 1 << 22
-_HEADER = 128
+HEADER = 128
 """Bytes of a file that hold its array's header: type, shape, order."""
 
 _VERSIONS = {"format_version": FORMAT_VERSION, "skeleton_version": SKELETON_VERSION, "seed": SEED}
-_NUMBERS = ("window", "most_places", "exempt_run", "documents", "characters", "text_bytes")
+_NUMBERS = ("serial", "window", "most_places", "exempt_run", "documents", "characters", "text_bytes")
 _COUNTS = ("act", "documents", "units", "characters", "grams", "common_seeds", "clusters")
-_FILE = {"bytes": int, "sha256": str, "header": str}
+_FILE = {"bytes": int, "sha256": str, "header": str, "canary": str}
+_NONCE = 2 * cipher.NONCE_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +61,10 @@ class Manifest:
     """The contents of ``manifest.json``."""
 
     key_id: str
+    nonce: str
+    """Of the first part; in hexadecimal."""
+    serial: int
+    """The number of this build: higher than that of every build before of the same folder."""
     built: float
     seed: int
     window: int
@@ -73,21 +75,40 @@ class Manifest:
     text_bytes: int
     audiences: tuple[AudienceCounts, ...]
     minhash: Mapping[str, Any]
-    sources: tuple[str, ...]
     values: Mapping[str, Any]
     """Known values: how many, by entity, and what was made of them (see ``value_build.py``)."""
     structures: Mapping[str, Any]
     """The structure of payloads (see ``payload.py``)."""
     parts: tuple[Mapping[str, Any], ...] = ()
-    """What was added later (see ``adding.py``): how many of the last audiences each part brought, and its
-    ``values`` and ``structures``."""
+    """What was added later (see ``adding.py``): how many of the last audiences each part brought, its
+    ``nonce``, ``values`` and ``structures``."""
     files: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     format_version: int = FORMAT_VERSION
     skeleton_version: int = SKELETON_VERSION
     sluicegate: str = ""
+    mac: str = ""
+    unknown: Mapping[str, Any] = field(default_factory=dict)
+    """Fields that a later release has written. They are kept, and covered by the MAC."""
 
     def to_json(self) -> str:
-        return json.dumps(asdict(self), indent=1, ensure_ascii=False)
+        return json.dumps(self._content(), indent=1, ensure_ascii=False)
+
+    def signed(self, key: GramKey) -> Manifest:
+        """Return the manifest with its MAC under the index key."""
+        return replace(self, mac=cipher.mac(key, self._canonical()))
+
+    def is_signed(self, key: GramKey) -> bool:
+        """Return whether the MAC is that of the contents under this key."""
+        return hmac.compare_digest(self.mac.encode(), cipher.mac(key, self._canonical()).encode())
+
+    def _content(self) -> dict[str, Any]:
+        content: dict[str, Any] = asdict(self)
+        unknown: dict[str, Any] = content.pop("unknown")
+        return content | unknown
+
+    def _canonical(self) -> str:
+        content = self._content() | {"mac": ""}
+        return json.dumps(content, sort_keys=True, separators=(",", ":"))
 
     @property
     def version(self) -> str:
@@ -110,26 +131,27 @@ def read_manifest(folder: Path) -> Manifest:
         raise IndexFormatError(f"{folder}: not an index (no {MANIFEST})") from None
     except (OSError, ValueError, RecursionError) as error:
         raise IndexFormatError(
-            f"{path}: cannot be read ({type(error).__name__}); build the index anew"
+            f"{path}: cannot be read ({type(error).__name__}); rebuild the index"
         ) from None
     if not isinstance(data, dict):
-        raise IndexFormatError(f"{path}: is not a manifest; build the index anew")
+        raise IndexFormatError(f"{path}: is not a manifest; rebuild the index")
     for name, ours in _VERSIONS.items():
         if data.get(name) != ours:
             raise IndexFormatError(
-                f"{path}: {name} is {data.get(name)!r}, this release reads {ours}; build the index anew"
+                f"{path}: {name} is {data.get(name)!r}, this release reads {ours}; rebuild the index"
             )
     try:
         audiences = tuple(AudienceCounts(**entry) for entry in data.pop("audiences"))
-        sources = tuple(data.pop("sources"))
         parts = tuple(data.pop("parts", ()))
-        manifest = Manifest(audiences=audiences, sources=sources, parts=parts, **data)
+        known = {each.name for each in fields(Manifest)} - {"unknown"}
+        unknown = {name: data.pop(name) for name in list(data) if name not in known}
+        manifest = Manifest(audiences=audiences, parts=parts, unknown=unknown, **data)
     except (TypeError, KeyError) as error:
         raise IndexFormatError(
-            f"{path}: fields are missing or unknown ({error}); build the index anew"
+            f"{path}: fields are missing or unknown ({error}); rebuild the index"
         ) from None
     if not _sound(manifest):
-        raise IndexFormatError(f"{path}: a field holds something else than it should; build the index anew")
+        raise IndexFormatError(f"{path}: a field holds something else than it should; rebuild the index")
     return manifest
 
 
@@ -139,7 +161,8 @@ def _sound(manifest: Manifest) -> bool:
         *(getattr(manifest, name) for name in _NUMBERS),
         *(getattr(each, name) for each in manifest.audiences for name in _COUNTS),
     )
-    texts = (manifest.key_id, *manifest.sources, *(each.name for each in manifest.audiences))
+    texts = (manifest.key_id, manifest.mac, *(each.name for each in manifest.audiences))
+    nonces = (manifest.nonce, *(each.get("nonce") for each in manifest.parts if isinstance(each, dict)))
     mappings = (manifest.minhash, manifest.values, manifest.structures, manifest.files)
     added = [each.get("audiences") if isinstance(each, dict) else None for each in manifest.parts]
     return (
@@ -149,6 +172,9 @@ def _sound(manifest: Manifest) -> bool:
         and type(manifest.built) in (int, float)
         and all(type(each) is int and each >= 0 for each in numbers)
         and all(isinstance(each, str) for each in texts)
+        and all(isinstance(each, str) and len(each) == _NONCE and _is_hex(each) for each in nonces)
+        and len(set(nonces)) == len(nonces)
+        and all(map(_is_inside, manifest.files))
         and all(isinstance(each, dict) for each in mappings)
         and all(
             isinstance(each, dict) and {key: type(value) for key, value in each.items()} == _FILE
@@ -157,19 +183,73 @@ def _sound(manifest: Manifest) -> bool:
     )
 
 
+def _is_hex(text: str) -> bool:
+    return all(each in "0123456789abcdef" for each in text)
+
+
+def _is_inside(name: str) -> bool:
+    """Return whether a file's name leads to a file of the index: its own folder, or that of a part."""
+    path = Path(name)
+    return not path.is_absolute() and ".." not in path.parts and len(path.parts) <= 2
+
+
+def check_key(folder: Path, manifest: Manifest, key: GramKey) -> None:
+    """Raise IndexFormatError where the manifest was made under another key, or was changed since."""
+    if key.id != manifest.key_id:
+        raise IndexFormatError(
+            f"{folder}: was built with another key (id {manifest.key_id}, given {key.id}); "
+            "check SLUICEGATE_INDEX_KEY or the key file beside the index"
+        )
+    if not manifest.is_signed(key):
+        raise IndexFormatError(
+            f"{folder / MANIFEST}: its MAC does not fit: it was changed after the build; rebuild the index"
+        )
+
+
+def check_files(folder: Path, manifest: Manifest, key: GramKey) -> None:
+    """Check sizes, headers and canaries of all files: a few reads each. IndexFormatError lists all faults."""
+    check_sizes(folder, manifest)
+    faults = []
+    for name, entry in manifest.files.items():
+        if canary_of(folder / name, name, manifest, key) != entry["canary"]:
+            faults.append(f"{folder / name}: its canary does not fit; rebuild the index")
+    if faults:
+        raise IndexFormatError(*faults)
+
+
+def canary_of(path: Path, name: str, manifest: Manifest, key: GramKey) -> str:
+    """Return the canary of a file of an index; "" where it cannot be read."""
+    part, _, inner = name.rpartition("/")
+    numbers = {f"p{number}": each["nonce"] for number, each in enumerate(manifest.parts, 1)}
+    return file_canary(path, inner, str(numbers.get(part, manifest.nonce)), key)
+
+
+def file_canary(path: Path, name: str, nonce: str, key: GramKey) -> str:
+    """Return the canary of a file under its name inside its part; "" where it cannot be read."""
+    try:
+        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
+            view = memoryview(mapped)
+            try:
+                return cipher.canary(key, nonce, name, view)
+            finally:
+                view.release()
+    except (OSError, ValueError):
+        return ""
+
+
 def check_sizes(folder: Path, manifest: Manifest) -> None:
     """Every file is there and has the size and the header the manifest says."""
     faults = []
     for name, entry in manifest.files.items():
         path = folder / name
         if not path.is_file():
-            faults.append(f"{path}: is missing; build the index anew")
+            faults.append(f"{path}: is missing; rebuild the index")
         elif path.stat().st_size != entry["bytes"]:
             faults.append(
-                f"{path}: has {path.stat().st_size} bytes instead of {entry['bytes']}; build the index anew"
+                f"{path}: has {path.stat().st_size} bytes instead of {entry['bytes']}; rebuild the index"
             )
-        elif _header(path) != entry["header"]:
-            faults.append(f"{path}: its header is not the manifest's; build the index anew")
+        elif header_of(path) != entry["header"]:
+            faults.append(f"{path}: its header is not the manifest's; rebuild the index")
     if faults:
         raise IndexFormatError(*faults)
 
@@ -179,18 +259,18 @@ def verify(folder: Path, manifest: Manifest, progress: Callable[[int], None] | N
     check_sizes(folder, manifest)
     faults = []
     for name, entry in manifest.files.items():
-        if _sha256(folder / name, progress) != entry["sha256"]:
-            faults.append(f"{folder / name}: its sha256 is not the manifest's; build the index anew")
+        if sha256_of(folder / name, progress) != entry["sha256"]:
+            faults.append(f"{folder / name}: its sha256 is not the manifest's; rebuild the index")
     if faults:
         raise IndexFormatError(*faults)
 
 
-def _header(path: Path) -> str:
+def header_of(path: Path) -> str:
     with path.open("rb") as file:
-        return hashlib.sha256(file.read(_HEADER)).hexdigest()[:16]
+        return hashlib.sha256(file.read(HEADER)).hexdigest()[:16]
 
 
-def _sha256(path: Path, progress: Callable[[int], None] | None = None) -> str:
+def sha256_of(path: Path, progress: Callable[[int], None] | None = None) -> str:
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while chunk := file.read(_CHUNK):
@@ -198,93 +278,6 @@ def _sha256(path: Path, progress: Callable[[int], None] | None = None) -> str:
             if progress is not None:
                 progress(len(chunk))
     return digest.hexdigest()
-
-
-class Writer:
-    """Writes the arrays of one index into a folder and remembers their sizes and sums."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.files: dict[str, dict[str, Any]] = {}
-
-    def array(self, name: str, array: NDArray[Any]) -> None:
-        """Write one array as ``<name>.npy``."""
-        import numpy as np
-
-        path = self.folder / f"{name}.npy"
-        np.save(path, np.ascontiguousarray(array), allow_pickle=False)
-        self._note(path)
-
-    def _note(self, path: Path) -> None:
-        self.files[path.name] = {
-            "bytes": path.stat().st_size,
-            "sha256": _sha256(path),
-            "header": _header(path),
-        }
-
-
-def load_array(folder: Path, name: str) -> NDArray[Any]:
-    """One array, memory-mapped read-only: its pages are shared by all workers and read when touched."""
-    from numpy.lib import format as npy
-
-    path = folder / f"{name}.npy"
-    try:
-        if path.stat().st_size <= _HEADER:  # an empty array: there is nothing to map
-            with path.open("rb") as file:
-                array: NDArray[Any] = npy.read_array(file, allow_pickle=False)
-        else:
-            array = npy.open_memmap(path, mode="r")
-    except (OSError, ValueError, EOFError):
-        raise IndexFormatError(f"{path}: is not readable as an array; build the index anew") from None
-    return array
-
-
-@contextmanager
-def atomic_folder(target: Path) -> Iterator[Path]:
-    """A temporary folder beside ``target`` that takes its place when the body ends well.
-
-    A lock file keeps a second build of the same target out. An index that was there before is
-    replaced; anything else in the way is refused.
-    """
-    if (
-        target.exists()
-        and not (target / MANIFEST).is_file()
-        and (not target.is_dir() or any(target.iterdir()))
-    ):
-        raise ConfigError(f"{target}: exists and is not an index; choose another --out or remove it")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    lock = target.parent / f".{target.name}.building"
-    with _lock(lock, target):
-        work = target.parent / f".{target.name}.{secrets.token_hex(4)}.tmp"
-        work.mkdir()
-        try:
-            yield work
-            old = target.parent / f".{target.name}.{secrets.token_hex(4)}.old"
-            if target.exists():
-                os.rename(target, old)
-            os.rename(work, target)
-            shutil.rmtree(old, ignore_errors=True)
-        finally:
-            shutil.rmtree(work, ignore_errors=True)
-
-
-@contextmanager
-def _lock(path: Path, target: Path) -> Iterator[None]:
-    import fcntl
-
-    with path.open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # Between the two lines above, the build that had it may have ended and taken the file away.
-            ours = os.path.samestat(os.fstat(file.fileno()), os.stat(path))
-        except OSError:
-            ours = False
-        if not ours:
-            raise ConfigError(f"{target}: another build is writing this index; wait for it to end")
-        try:
-            yield
-        finally:
-            path.unlink(missing_ok=True)
 
 
 def index_key(folder: Path, environment: Mapping[str, str], *, create: bool = False) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from proxy.errors import ConfigError, ProxyError
 from proxy.grams import GramKey
-from proxy.index.format import Writer
+from proxy.index.files import Writer
 from proxy.index.payload import StructureBuilder
 from proxy.index.value_build import ValueBuilder
 from proxy.types import Document, Value

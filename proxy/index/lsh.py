@@ -21,7 +21,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from proxy.grams import GramKey, SpacedTable
-from proxy.index.format import Manifest, load_array
+from proxy.index.files import parts_of
+from proxy.index.format import Manifest
 from proxy.index.hashing import hash_batch
 from proxy.index.minhash import BANDS, bands, signatures
 from proxy.index.winnowing import sampled
@@ -112,18 +113,20 @@ def similar(folder: Path, manifest: Manifest, key: GramKey, text: str, least: fl
         return []
     signature = signatures([sampled(key, seeds)])
     return sorted(
-        _similar(folder, manifest, signature, least), key=lambda one: (-one.similarity, one.document)
+        _similar(folder, manifest, key, signature, least), key=lambda one: (-one.similarity, one.document)
     )
 
 
 def _similar(
-    folder: Path, manifest: Manifest, signature: NDArray[np.uint32], least: float
+    folder: Path, manifest: Manifest, key: GramKey, signature: NDArray[np.uint32], least: float
 ) -> Iterator[Similar]:
-    for number, counts in enumerate(manifest.audiences):
-        sources = load_array(folder, f"a{number}.sources")
-        records = load_array(folder, f"a{number}.records")
-        lsh = DocumentLsh(load_array(folder, f"a{number}.minhash"))
-        _, documents, found = lsh.query(signature, least)
-        for document, similarity in zip(documents.tolist(), found.tolist(), strict=True):
-            name = f"{manifest.sources[sources[document]]}:{records[document]}"
-            yield Similar(name, counts.name, similarity)
+    for part in parts_of(folder, manifest, key):
+        names = part.private().sources
+        for number, counts in enumerate(part.audiences):
+            sources = part.column(f"a{number}.sources")
+            records = part.column(f"a{number}.records")
+            lsh = DocumentLsh(part.column(f"a{number}.minhash").whole())
+            _, documents, found = lsh.query(signature, least)
+            for document, similarity in zip(documents.tolist(), found.tolist(), strict=True):
+                name = f"{names[sources[document]]}:{records[document]}"
+                yield Similar(name, counts.name, similarity)

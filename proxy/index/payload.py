@@ -19,14 +19,14 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 from xxhash import xxh3_64_intdigest
 
 from proxy.grams import SEED, GramKey
 from proxy.index import minhash
-from proxy.index.format import Writer, load_array
+from proxy.index.cipher import Column
+from proxy.index.files import PartFiles, Writer
 from proxy.keypaths import JsonObject, KeyPathReader, paths_of_fields
 from proxy.types import Document
 
@@ -153,7 +153,7 @@ class Structures:
 
     def __init__(
         self,
-        folder: Path,
+        files: PartFiles,
         about: Mapping[str, Any],
         key: GramKey,
         bounds: Mapping[str, tuple[int, int]],
@@ -161,16 +161,16 @@ class Structures:
     ) -> None:
         """``bounds``: the record numbers [first, end) of each audience. ``name``: the id of a document."""
 
-        def array(part: str) -> Any:
-            return load_array(folder, f"structures.{part}")
+        def column(part: str) -> Column:
+            return files.column(f"structures.{part}")
 
         self.path = path_hash(key)
-        self._paths = array("paths")
-        self._starts = array("starts")
+        self._paths = column("paths")
+        self._starts = column("starts")
         self._sets = tuple(tuple(names) for names in about["audience_sets"])
-        self._audiences = array("audiences")
-        self._record_starts = array("record_starts")
-        self._records = array("records")
+        self._audiences = column("audiences")
+        self._record_starts = column("record_starts")
+        self._records = column("records")
         self._bounds = bounds
         self._name = name
 
@@ -180,9 +180,9 @@ class Structures:
     @cached_property
     def _having(self) -> Mapping[int, Sequence[int]]:
         having: dict[int, list[int]] = {}
-        starts = self._starts.tolist()
+        starts, paths = self._starts.whole().tolist(), self._paths.whole()
         for number in range(len(self)):
-            for path in self._paths[starts[number] : starts[number + 1]].tolist():
+            for path in paths[starts[number] : starts[number + 1]].tolist():
                 having.setdefault(path, []).append(number)
         return having
 
@@ -190,7 +190,7 @@ class Structures:
         return self._having.get(path, ())
 
     def size(self, structure: int) -> int:
-        return int(self._starts[structure + 1] - self._starts[structure])
+        return self._starts[structure + 1] - self._starts[structure]
 
     def audiences(self, structure: int) -> Sequence[str]:
         return self._sets[self._audiences[structure]]
@@ -198,6 +198,6 @@ class Structures:
     def document(self, structure: int, audience: str) -> str:
         first, end = self._bounds[audience]
         low, high = self._record_starts[structure], self._record_starts[structure + 1]
-        records: list[int] = self._records[low:high].tolist()
+        records: list[int] = self._records.part(low, high).tolist()
         at = bisect_left(records, first)
         return self._name(audience, records[at] - first) if at < len(records) and records[at] < end else ""

@@ -1,6 +1,6 @@
 """What an index tells about its training set: passages under two audiences, near-duplicates, families.
 
-It reads the arrays alone, without the key: two seeds are equal where what is kept of their grams is.
+It needs the key: where a seed is, and in which document, is encrypted.
 
 May import: the ground floor and this room; numpy inside functions. The rule that must stay true: it names
 documents and counts, never text.
@@ -9,13 +9,15 @@ documents and counts, never text.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from proxy.grams import SEED
-from proxy.index.format import Manifest, load_array
+from proxy.grams import SEED, GramKey
+from proxy.index.files import PartFiles, parts_of
+from proxy.index.format import Manifest
 
 if TYPE_CHECKING:
     import numpy as np
@@ -55,9 +57,9 @@ class Family:
     example: str
 
 
-def conflicts(folder: Path, manifest: Manifest) -> list[Conflict]:
+def conflicts(folder: Path, manifest: Manifest, key: GramKey) -> list[Conflict]:
     """Pairs of documents under different audiences that share a passage, longest first."""
-    parts = [_Places(folder, manifest, number) for number in range(len(manifest.audiences))]
+    parts = list(_every(folder, manifest, key))
     found: list[Conflict] = []
     for one, other in combinations(parts, 2):
         if one.name == other.name:
@@ -69,24 +71,22 @@ def conflicts(folder: Path, manifest: Manifest) -> list[Conflict]:
     return sorted(found, key=lambda conflict: (-conflict.units, conflict.first, conflict.second))
 
 
-def clusters(folder: Path, manifest: Manifest) -> list[Cluster]:
+def clusters(folder: Path, manifest: Manifest, key: GramKey) -> list[Cluster]:
     """Clusters of two or more near-duplicates, largest first."""
     found = []
-    for number, counts in enumerate(manifest.audiences):
-        part = _Places(folder, manifest, number)
-        sizes = Counter(load_array(folder, f"a{number}.clusters").tolist())
-        found += [Cluster(counts.name, size, part.id(first)) for first, size in sizes.items() if size > 1]
+    for part in _every(folder, manifest, key):
+        sizes = Counter(part.clusters.tolist())
+        found += [Cluster(part.name, size, part.id(first)) for first, size in sizes.items() if size > 1]
     return sorted(found, key=lambda cluster: (-cluster.documents, cluster.example))
 
 
-def families(folder: Path, manifest: Manifest) -> list[Family]:
+def families(folder: Path, manifest: Manifest, key: GramKey) -> list[Family]:
     """Seeds that stand in many clusters of one audience, by the document they were met in first."""
     import numpy as np
 
     found = []
-    for number, counts in enumerate(manifest.audiences):
-        part = _Places(folder, manifest, number)
-        owners = load_array(folder, f"a{number}.clusters")[part.documents]
+    for part in _every(folder, manifest, key):
+        owners = part.clusters[part.documents]
         order = np.lexsort((owners, part.keys))
         keys, cluster = part.keys[order], owners[order]
         new = np.ones(len(keys), dtype=bool)
@@ -99,28 +99,37 @@ def families(folder: Path, manifest: Manifest) -> list[Family]:
             example, seeds = max(examples.items(), key=lambda item: (item[1], -item[0]))
             units = SEED + (seeds - 1) * (manifest.window + 1) // 2
             members = len(np.unique(part.documents[in_family]))
-            found.append(Family(counts.name, members, units, part.id(example)))
+            found.append(Family(part.name, members, units, part.id(example)))
     return found
+
+
+def _every(folder: Path, manifest: Manifest, key: GramKey) -> Iterator[_Places]:
+    """The sampled seeds of each audience of each part, in the order of the manifest."""
+    for files in parts_of(folder, manifest, key):
+        sources = files.private().sources
+        for number in range(len(files.audiences)):
+            yield _Places(files, number, sources)
 
 
 class _Places:
     """The sampled seeds of one audience: what is kept of each, and the document it stands in."""
 
-    def __init__(self, folder: Path, manifest: Manifest, number: int) -> None:
+    def __init__(self, files: PartFiles, number: int, sources: Sequence[str]) -> None:
         import numpy as np
 
         prefix = f"a{number}"
-        self.name = manifest.audiences[number].name
-        self._sources = manifest.sources
-        self._source: Any = load_array(folder, f"{prefix}.sources")
-        self._record: Any = load_array(folder, f"{prefix}.records")
-        starts = load_array(folder, f"{prefix}.place.starts")
+        self.name = files.audiences[number].name
+        self._sources = sources
+        self._source = files.column(f"{prefix}.sources").whole()
+        self._record = files.column(f"{prefix}.records").whole()
+        self.clusters: NDArray[np.uint32] = files.column(f"{prefix}.clusters").whole()
+        starts = files.bare(f"{prefix}.place.starts")
         self.bits = (len(starts) - 1).bit_length() - 1
         buckets = np.repeat(np.arange(len(starts) - 1, dtype=np.uint64), np.diff(starts))
-        remainders = load_array(folder, f"{prefix}.place.remainders").astype(np.uint64)
+        remainders = files.bare(f"{prefix}.place.remainders").astype(np.uint64)
         self.keys: NDArray[np.uint64] = (buckets << np.uint64(32)) | remainders
-        begins = load_array(folder, f"{prefix}.documents")
-        places = load_array(folder, f"{prefix}.place.positions")
+        begins = files.column(f"{prefix}.documents").whole()
+        places = files.column(f"{prefix}.place.positions").whole()
         self.documents: NDArray[np.int64] = np.searchsorted(begins, places, side="right") - 1
 
     def id(self, document: int) -> str:

@@ -1,14 +1,12 @@
 """An opened index: the arrays memory-mapped, the look-ups as functions of one gram.
 
-Arrays of audience number n: ``an.seed`` (Bloom, runs of 12 units), ``an.run.*`` (exact set, runs of
-X units), ``an.act`` (Bloom, runs of L units), ``an.place.*`` (sampled seeds with positions),
+Arrays of audience number n: ``an.seed`` (Bloom, runs of 12 units in their mixed form), ``an.run.*`` (exact
+set, runs of X units), ``an.act`` (Bloom, runs of L units), ``an.place.*`` (sampled seeds with positions),
 ``an.documents|sources|records`` (where a document begins, and its name), ``an.words.*``, ``an.minhash``,
 ``an.clusters``; ``style.*`` for audience ``nobody``; ``background.*`` for declared free text. Over all
-audiences: ``values.*`` (see ``values.py``) and ``structures.*`` (see ``payload.py``). What was added later
-(see ``adding.py``) has audiences of its own numbers, and the rest in the folder ``pn``.
-
-May import: the ground floor and this room. The rule that must stay true: opening reads headers
-only, so an index of any size opens at once and costs the pages it touches.
+audiences: ``values.*`` (see ``values.py``) and ``structures.*`` (see ``payload.py``). Each addition (see
+``adding.py``) has all of these in a folder ``pn`` of its own. What is no bare set is encrypted
+(``files.BARE_SETS``).
 """
 
 from __future__ import annotations
@@ -16,6 +14,7 @@ from __future__ import annotations
 import time
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
@@ -23,8 +22,10 @@ from typing import Any
 from proxy.errors import IndexFormatError
 from proxy.grams import GramKey
 from proxy.index.allowed import AllowedTexts, either, either_selects
+from proxy.index.cipher import Column
+from proxy.index.files import PartFiles, parts_of
 from proxy.index.filters import BloomFilter, GramSet, Postings
-from proxy.index.format import Manifest, check_sizes, load_array, read_manifest
+from proxy.index.format import Manifest, check_files, check_key, read_manifest, verify
 from proxy.index.joined import (
     JoinedStructures,
     JoinedValues,
@@ -45,52 +46,53 @@ from proxy.types import Contains, Select
 class _Audience:
     """The look-ups of one audience."""
 
-    def __init__(self, folder: Path, prefix: str, manifest: Manifest, act: int) -> None:
-        def array(name: str) -> Any:
-            return load_array(folder, f"{prefix}.{name}")
+    def __init__(self, files: PartFiles, number: int, manifest: Manifest) -> None:
+        def bare(name: str) -> Any:
+            return files.bare(f"a{number}.{name}")
 
-        self.run = GramSet(array("run.starts"), array("run.remainders"))
-        self.seeds = BloomFilter(array("seed")).select
-        long = BloomFilter(array("act"))
+        def column(name: str) -> Column:
+            return files.column(f"a{number}.{name}")
+
+        act = files.audiences[number].act
+        self.run = GramSet(bare("run.starts"), bare("run.remainders"))
+        self.seeds = BloomFilter(bare("seed")).select
+        """Of seeds in their mixed form."""
+        long = BloomFilter(bare("act"))
         levels = sorted([(manifest.exempt_run, self.run.contains), (act, long.contains)], key=lambda x: x[0])
         self.levels: tuple[tuple[int, Contains], ...] = tuple(levels)
-        self.postings = Postings(array("place.starts"), array("place.remainders"), array("place.positions"))
-        self.starts = array("documents").data
-        self.sources = array("sources").data
-        self.records = array("records").data
-        self.words = WordTable(array("words.hashes"), array("words.lengths"), array("words.first"))
+        self.postings = Postings(bare("place.starts"), bare("place.remainders"), column("place.positions"))
+        self._starts = column("documents")
+        self.sources = column("sources")
+        self.records = column("records")
+        self.words = WordTable(column("words.hashes"), column("words.lengths"), column("words.first"))
+
+    @cached_property
+    def starts(self) -> memoryview:
+        """Where each document begins, and where the last ends: decrypted when first asked for, four bytes
+        a document. A search in it would decrypt a block at each step."""
+        return self._starts.whole().data
 
 
 class _Part:
     """What one build made: the audiences of some documents, and what is known over all of them."""
 
     def __init__(
-        self,
-        folder: Path,
-        name: str,
-        manifest: Manifest,
-        numbers: range,
-        about: Mapping[str, Mapping[str, Any]],
-        key: GramKey,
+        self, files: PartFiles, manifest: Manifest, about: Mapping[str, Mapping[str, Any]], key: GramKey
     ) -> None:
-        """``name``: the folder of what is no audience's, "" for the first. ``numbers``: of its audiences."""
-        counts = {manifest.audiences[number].name: manifest.audiences[number] for number in numbers}
         self.audiences = {
-            each.name: _Audience(folder, f"a{number}", manifest, each.act)
-            for number, each in zip(numbers, counts.values(), strict=True)
+            counts.name: _Audience(files, number, manifest) for number, counts in enumerate(files.audiences)
         }
-        self._sources = manifest.sources
-        inner, prefix = (folder / name, f"{name}/") if name else (folder, "")
-        self.style = _optional_set(inner, prefix, manifest, "style")
-        self.background = _optional_set(inner, prefix, manifest, "background")
+        self._sources = files.private().sources
+        self.style = _optional_set(files, manifest, "style")
+        self.background = _optional_set(files, manifest, "background")
         self.background_seeds: Select | None = None
-        if f"{prefix}background.seed.npy" in manifest.files:
-            self.background_seeds = BloomFilter(load_array(inner, "background.seed")).select
-        documents = {each.name: each.documents for each in counts.values()}
+        if f"{files.prefix}background.seed.npy" in manifest.files:
+            self.background_seeds = BloomFilter(files.bare("background.seed")).select
+        documents = {each.name: each.documents for each in files.audiences}
         self.documents = sum(documents.values())
         bounds = {each: (base, base + documents[each]) for each, base in bases_of(documents).items()}
-        self.values = ValueTrie(inner, about["values"], key, bounds, self.document)
-        self.structures = Structures(inner, about["structures"], key, bounds, self.document)
+        self.values = ValueTrie(files, about["values"], key, bounds, self.document)
+        self.structures = Structures(files, about["structures"], key, bounds, self.document)
 
     def document(self, audience: str, number: int) -> str:
         """The id of an audience's document, by its number there."""
@@ -119,13 +121,15 @@ class StoredIndex:
             for name, segments in self._segments.items()
         }
         each_of = self._segments.items()
-        self._seeds = {name: any_selects([each.seeds for each in found]) for name, found in each_of}
+        self._seeds = {
+            name: key.mixed_select(any_selects([each.seeds for each in found])) for name, found in each_of
+        }
         self._levels = {name: _levels(found) for name, found in each_of}
         self._exempt = {name: any_of([each.run.contains for each in found]) for name, found in each_of}
         self._style = _any([part.style for part in parts])
         self._background = _any([part.background for part in parts])
         seeds = [part.background_seeds for part in parts if part.background_seeds is not None]
-        self._background_seeds = any_selects(seeds) if seeds else None
+        self._background_seeds = key.mixed_select(any_selects(seeds)) if seeds else None
         self._known: ValueTrie | JoinedValues = parts[0].values  # never walked: nothing is remembered in it
         self._structures: StructureIndex = parts[0].structures
         if len(parts) > 1:
@@ -213,19 +217,10 @@ class StoredIndex:
 
 def _parts(folder: Path, manifest: Manifest, key: GramKey) -> list[_Part]:
     """The first build, and each that was added, with the audiences of its own."""
-    added = [int(each["audiences"]) for each in manifest.parts]
-    edges = [0, *accumulate(added, initial=len(manifest.audiences) - sum(added))]
     abouts = [{"values": manifest.values, "structures": manifest.structures}, *manifest.parts]
     return [
-        _Part(
-            folder,
-            f"p{number}" if number else "",
-            manifest,
-            range(edges[number], edges[number + 1]),
-            about,
-            key,
-        )
-        for number, about in enumerate(abouts)
+        _Part(files, manifest, about, key)
+        for files, about in zip(parts_of(folder, manifest, key), abouts, strict=True)
     ]
 
 
@@ -235,10 +230,10 @@ def _levels(segments: Sequence[_Audience]) -> Sequence[tuple[int, Contains]]:
     return joined_levels([each.levels for each in segments])
 
 
-def _optional_set(folder: Path, prefix: str, manifest: Manifest, name: str) -> Contains | None:
-    if f"{prefix}{name}.starts.npy" not in manifest.files:
+def _optional_set(files: PartFiles, manifest: Manifest, name: str) -> Contains | None:
+    if f"{files.prefix}{name}.starts.npy" not in manifest.files:
         return None
-    grams = GramSet(load_array(folder, f"{name}.starts"), load_array(folder, f"{name}.remainders"))
+    grams = GramSet(files.bare(f"{name}.starts"), files.bare(f"{name}.remainders"))
     return grams.contains if len(grams) else None
 
 
@@ -247,15 +242,15 @@ def _any(sets: Sequence[Contains | None]) -> Contains | None:
     return any_of(known) if known else None
 
 
-def open_index(folder: Path, key: str) -> StoredIndex:
-    """Open the index at ``folder``. Raises IndexFormatError for anything that does not fit."""
+def open_index(folder: Path, key: str, *, later: bool = False) -> StoredIndex:
+    """Open the index at ``folder``. Raises IndexFormatError for anything that does not fit.
+
+    The MAC of the manifest is checked, then the sums of all files, about a second a gigabyte. ``later``
+    leaves the sums to :func:`format.verify` and checks sizes, headers and canaries, in no time.
+    """
     manifest = read_manifest(folder)
     gram_key = GramKey(key)
-    if gram_key.id != manifest.key_id:
-        raise IndexFormatError(
-            f"{folder}: was built with another key (id {manifest.key_id}, given {gram_key.id}); "
-            "check SLUICEGATE_INDEX_KEY or the key file beside the index"
-        )
+    check_key(folder, manifest, gram_key)
     kinds = {"values": VALUES_VERSION, "structures": STRUCTURES_VERSION}
     first = {"values": manifest.values, "structures": manifest.structures}
     for part, ours, about in (
@@ -264,12 +259,14 @@ def open_index(folder: Path, key: str) -> StoredIndex:
         if about.get("version") != ours:
             raise IndexFormatError(
                 f"{folder}: its {part} are of version {about.get('version')!r}, this release reads {ours}; "
-                "build the index anew"
+                "rebuild the index"
             )
-    check_sizes(folder, manifest)
+    check_files(folder, manifest, gram_key)
+    if not later:
+        verify(folder, manifest)
     try:
         return StoredIndex(folder, manifest, gram_key)
     except (KeyError, ValueError, TypeError, IndexError) as error:
         raise IndexFormatError(
-            f"{folder}: arrays do not fit ({type(error).__name__}); build it anew"
+            f"{folder}: arrays do not fit ({type(error).__name__}); rebuild the index"
         ) from None

@@ -23,8 +23,8 @@ from xxhash import xxh3_64_intdigest
 
 from proxy.errors import ConfigError
 from proxy.grams import SEED_BYTES, GramKey
+from proxy.index.files import Writer
 from proxy.index.filters import GramSet, Postings
-from proxy.index.format import Writer
 from proxy.index.values import COMMON, END, LAST, LONG, VERSION, WEAK, Hashes
 from proxy.text import UNIT_BYTES
 from proxy.types import Value

@@ -19,12 +19,12 @@ from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from hashlib import blake2b
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from proxy.grams import MASK, SEED, GramKey
+from proxy.index.cipher import Column
+from proxy.index.files import PartFiles
 from proxy.index.filters import GramSet, Postings
-from proxy.index.format import load_array
 from proxy.values import KnownValue
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ class ValueTrie:
 
     def __init__(
         self,
-        folder: Path,
+        files: PartFiles,
         about: Mapping[str, Any],
         key: GramKey,
         bounds: Mapping[str, tuple[int, int]],
@@ -121,21 +121,24 @@ class ValueTrie:
         """``about``: what the manifest says. ``bounds``: the record numbers [first, end) of each audience.
         ``name``: the id of a document, by its audience and its number there."""
 
-        def array(part: str) -> Any:
-            return load_array(folder, f"values.{part}")
+        def bare(part: str) -> Any:
+            return files.bare(f"values.{part}")
+
+        def column(part: str) -> Column:
+            return files.column(f"values.{part}")
 
         hashes = Hashes(key)
         self._root_hash = hashes.root
         self._mix = hashes.mixer()
-        self._nodes = GramSet(array("nodes.starts"), array("nodes.remainders"))
-        self._ends = Postings(array("ends.starts"), array("ends.remainders"), array("ends.positions"))
+        self._nodes = GramSet(bare("nodes.starts"), bare("nodes.remainders"))
+        self._ends = Postings(bare("ends.starts"), bare("ends.remainders"), column("ends.positions"))
         self.entities: Sequence[str] = tuple(about["entities"])
         self._sets = tuple(tuple(names) for names in about["audience_sets"])
-        self._entity = array("entity").data
-        self._flags = array("flags").data
-        self._audiences = array("audiences").data
-        self._starts = array("starts").data
-        self._records = array("records").data
+        self._entity = column("entity")
+        self._flags = column("flags")
+        self._audiences = column("audiences")
+        self._starts = column("starts")
+        self._records = column("records")
         self._bounds = bounds
         self._name = name
         self._remembered = 0
@@ -184,7 +187,7 @@ class ValueTrie:
             common=bool(flags & COMMON),
             long=bool(flags & LONG),
             audiences=self._sets[self._audiences[number]],
-            records=self._records[self._starts[number] : self._starts[number + 1]],
+            records=self._records.part(*self._starts.part(number, number + 2).tolist()).tolist(),
         )
 
     def document(self, value: KnownValue, audience: str) -> str:

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from proxy.grams import GramKey, cut_words
+from proxy.index.cipher import Column
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,9 +37,7 @@ def hash_words(
 class WordTable:
     """The words of one audience, document by document."""
 
-    def __init__(
-        self, hashes: NDArray[np.uint32], lengths: NDArray[np.uint8], first_words: NDArray[np.uint32]
-    ) -> None:
+    def __init__(self, hashes: Column, lengths: Column, first_words: Column) -> None:
         """``first_words``: index of the first word of each document, and the number of words at the end."""
         self._hashes = hashes
         self._lengths = lengths
@@ -55,7 +54,7 @@ class WordTable:
         import numpy as np
 
         number = bisect_right(starts, position) - 1
-        first, last = int(self._first_words[number]), int(self._first_words[number + 1])
-        ends = np.cumsum(self._lengths[first:last], dtype=np.int64) + (starts[number] - position)
+        first, last = self._first_words.part(number, number + 2).tolist()
+        ends = np.cumsum(self._lengths.part(first, last), dtype=np.int64) + (starts[number] - position)
         low, high = np.searchsorted(ends, (-before, after), side="right").tolist()
-        return self._hashes[first + low : first + high].tolist(), ends[low:high].tolist()
+        return self._hashes.part(first + low, first + high).tolist(), ends[low:high].tolist()

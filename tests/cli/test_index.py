@@ -11,7 +11,8 @@ import pytest
 
 from proxy.cli import main
 from proxy.index import key_file, open_index
-from proxy.index.format import MANIFEST, atomic_folder
+from proxy.index.files import atomic_folder
+from proxy.index.format import MANIFEST
 from tests.cli.running import run
 from tests.training import ADMIN, KEY, NOBODY, PUBLIC, STAFF, shared_units
 
@@ -208,13 +209,17 @@ def test_show_tells_what_an_index_holds(
     out = tmp_path / "x.idx"
     built(f"public={data / 'faq.txt'}", f"admin={data / 'mail.json'}", "--out", out)
     capsys.readouterr()
-    assert main(["index", "show", str(out), "--verify"], {}) == 0
+    assert main(["index", "show", str(out), "--verify"], ENVIRONMENT) == 0
     told = capsys.readouterr()
     assert told.out.splitlines()[1].startswith("admin\t1\t")
     assert "2 documents" in told.err
     assert "from 2 files by sluicegate" in told.err
     assert "every file has the sha256 that the manifest says" in told.err
     assert main(["index", "show", str(out), "--json"], {}) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert "sources" not in shown
+    assert "conflicts" not in shown
+    assert main(["index", "show", str(out), "--json"], ENVIRONMENT) == 0
     shown = json.loads(capsys.readouterr().out)
     assert (shown["documents"], shown["verified"], shown["sources"]) == (2, False, ["faq.txt", "mail.json"])
     assert (shown["conflicts"], shown["near_duplicates"], shown["families"]) == ([], [], [])
@@ -226,7 +231,7 @@ def test_show_tells_passages_under_two_audiences(tmp_path: Path, capsys: pytest.
         (tmp_path / name).write_text(text, "utf-8")
     out = tmp_path / "x.idx"
     built(f"public={tmp_path / 'a.txt'}", f"staff={tmp_path / 'b.txt'}", "--out", out)
-    assert main(["index", "show", str(out)], {}) == 0
+    assert main(["index", "show", str(out)], ENVIRONMENT) == 0
     told = capsys.readouterr()
     assert "passages under two audiences" in told.err
     assert "a.txt:1" in told.out
@@ -242,9 +247,9 @@ def test_show_finds_a_changed_byte(data: Path, tmp_path: Path, capsys: pytest.Ca
     changed[-1] ^= 255
     path.write_bytes(changed)
     capsys.readouterr()
-    assert main(["index", "show", str(out), "--verify"], {}) == 2
+    assert main(["index", "show", str(out), "--verify"], ENVIRONMENT) == 2
     assert capsys.readouterr().err == (
-        f"sluicegate: {path}: its sha256 is not the manifest's; build the index anew\n"
+        f"sluicegate: {path}: its sha256 is not the manifest's; rebuild the index\n"
     )
     assert main(["index", "show", str(data)], {}) == 2
     assert "not an index" in capsys.readouterr().err

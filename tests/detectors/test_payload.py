@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 
 from proxy.detectors.payload import PayloadDetector
 from proxy.guard import StreamGuard
-from proxy.index.format import Writer
 from proxy.index.learning import bases_of
 from proxy.index.payload import StructureBuilder, Structures
 from proxy.jsontext import JsonCells
 from proxy.types import Action, Document, Scanner, View
+from tests.columns import files, writer
 from tests.detectors.conformance import check_guarded, check_scanner, cut, deliver, run_scanner, verdict
 from tests.value_index import KEY, view
 
@@ -33,8 +33,9 @@ def structures_of(documents: Mapping[str, Sequence[Document]]) -> Structures:
     bases = bases_of({audience: len(each) for audience, each in documents.items()})
     bounds = {name: (base, base + len(documents[name])) for name, base in bases.items()}
     with tempfile.TemporaryDirectory() as folder:
-        about = builder.write(Writer(Path(folder)), bases)
-        made = Structures(Path(folder), about, KEY, bounds, lambda name, number: f"{name}:{number + 1}")
+        about = builder.write(writer(Path(folder), KEY), bases)
+        opened = files(Path(folder), KEY)
+        made = Structures(opened, about, KEY, bounds, lambda name, number: f"{name}:{number + 1}")
         made.having(0)  # reads what is read when first asked for
         return made
 

@@ -9,8 +9,18 @@ import pytest
 
 from proxy.detectors import Parts, build
 from proxy.errors import ConfigError, IndexFormatError
+from proxy.grams import GramKey
 from proxy.guard import StreamGuard
-from proxy.index import AddOptions, BuildOptions, StoredIndex, add_documents, build_index, open_index, verify
+from proxy.index import (
+    AddOptions,
+    BuildOptions,
+    StoredIndex,
+    add_documents,
+    build_index,
+    open_index,
+    parts_of,
+    verify,
+)
 from proxy.index.adding import MOST_PARTS
 from proxy.index.report import clusters, conflicts
 from proxy.policy import Policy, load_policy
@@ -135,17 +145,20 @@ def test_the_manifest_counts_everything(grown: Path) -> None:
     """Documents, sources and sizes of both; every file has its sum; the reports know of no false conflict."""
     index = open_index(grown, KEY)
     manifest = index.manifest
-    assert (manifest.documents, manifest.sources) == (8, ("old.jsonl", "new.jsonl"))
+    assert manifest.documents == 8
+    parts = parts_of(grown, manifest, GramKey(KEY))
+    assert [part.private().sources for part in parts] == [("old.jsonl",), ("new.jsonl",)]
     assert index.audiences == ("admin", "public", "staff", "nobody")
     assert [each.name for each in manifest.audiences] == ["admin", "public", "staff", "nobody", "staff"]
     assert [part["documents"] for part in manifest.parts] == [3]
     verify(grown, manifest)
-    on_disk = {path.relative_to(grown).as_posix() for path in grown.rglob("*.npy")}
+    on_disk = {path.relative_to(grown).as_posix() for path in grown.rglob("*") if path.is_file()}
+    on_disk.remove("manifest.json")
     assert on_disk == set(manifest.files)
-    assert {(each.first, each.second) for each in conflicts(grown, manifest)} == {
+    assert {(each.first, each.second) for each in conflicts(grown, manifest, GramKey(KEY))} == {
         ("old.jsonl:4", "new.jsonl:9")  # the address; one audience in two parts is no conflict
     }
-    assert clusters(grown, manifest) == []
+    assert clusters(grown, manifest, GramKey(KEY)) == []
 
 
 def test_it_can_be_added_again(grown: Path) -> None:

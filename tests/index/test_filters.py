@@ -5,6 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from proxy.index.filters import BloomFilter, GramSet, Postings
+from tests.columns import column
+from tests.memory_index import KEY
 
 GRAMS = st.lists(
     st.integers(min_value=0, max_value=2**32).map(lambda n: n * 0x9E3779B97F4A7C15 % 2**64),
@@ -59,7 +61,7 @@ def test_postings_give_the_first_places_in_order(pairs: list[tuple[int, int]], m
     grams = np.array([gram * 0x9E3779B97F4A7C15 % 2**64 for gram, _ in pairs], dtype=np.uint64)
     places = np.array([place for _, place in pairs], dtype=np.uint32)
     starts, remainders, kept, common = Postings.build(grams, places, most)
-    table = Postings(starts, remainders, kept)
+    table = Postings(starts, remainders, column(kept, KEY))
     for gram in range(31):
         expected = [place for g, place in pairs if g == gram]
         assert list(table.places(gram * 0x9E3779B97F4A7C15 % 2**64)) == expected[:most]
@@ -72,4 +74,5 @@ def test_empty_sets_contain_nothing() -> None:
     none = np.zeros(0, np.uint64)
     assert not GramSet(*GramSet.build(none)).contains(5)
     assert not BloomFilter(BloomFilter.empty(0)).contains(5)
-    assert not Postings(*Postings.build(none, np.zeros(0, np.uint32), 3)[:3]).places(5)
+    starts, remainders, kept, _ = Postings.build(none, np.zeros(0, np.uint32), 3)
+    assert not Postings(starts, remainders, column(kept, KEY)).places(5)

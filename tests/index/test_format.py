@@ -9,19 +9,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from proxy.errors import ConfigError, IndexFormatError
-from proxy.grams import KEY_LENGTH
+from proxy.grams import KEY_LENGTH, GramKey
 from proxy.index.format import (
     MANIFEST,
-    Writer,
-    atomic_folder,
+    check_key,
     check_sizes,
     index_key,
     key_file,
-    load_array,
     read_manifest,
     verify,
 )
@@ -50,7 +47,8 @@ def test_a_manifest_is_read_as_it_was_written(small_index: SmallIndex) -> None:
     assert manifest.to_json() == text
     assert KEY not in text
     assert manifest.key_id in text
-    assert manifest.index_bytes == sum(path.stat().st_size for path in small_index.path.glob("*.npy"))
+    files = [path for path in small_index.path.iterdir() if path.name != MANIFEST]
+    assert manifest.index_bytes == sum(path.stat().st_size for path in files)
 
 
 def test_no_folder_and_no_index(tmp_path: Path) -> None:
@@ -71,14 +69,13 @@ def test_a_garbage_manifest(folder: Path, content: bytes) -> None:
     (folder / MANIFEST).write_bytes(content)
     told = fault(folder)
     assert str(folder / MANIFEST) in told
-    assert "build the index anew" in told
+    assert "rebuild the index" in told
 
 
 CHANGES: dict[str, Callable[[dict[str, Any]], object]] = {
     "another format": lambda m: m.update(format_version=99),
     "another skeleton": lambda m: m.update(skeleton_version=0),
     "another seed": lambda m: m.update(seed=10),
-    "a field too many": lambda m: m.update(colour="red"),
     "a field too few": lambda m: m.pop("minhash"),
     "no audiences": lambda m: m.pop("audiences"),
     "audiences that are a number": lambda m: m.update(audiences=5),
@@ -91,7 +88,16 @@ CHANGES: dict[str, Callable[[dict[str, Any]], object]] = {
     "a truth value for a count": lambda m: m.update(window=True),
     "a date that is text": lambda m: m.update(built="yesterday"),
     "a key id that is a number": lambda m: m.update(key_id=7),
-    "a source that is a list": lambda m: m["sources"].append([]),
+    "a nonce that is short": lambda m: m.update(nonce=m["nonce"][2:]),
+    "a nonce that is no number": lambda m: m.update(nonce="g" * 32),
+    "a part with the nonce of another": lambda m: m.update(
+        parts=[{"audiences": 1, "nonce": m["nonce"], "values": {}, "structures": {}}]
+    ),
+    "a part without a nonce": lambda m: m.update(parts=[{"audiences": 1, "values": {}, "structures": {}}]),
+    "a serial that is text": lambda m: m.update(serial="3"),
+    "a MAC that is a number": lambda m: m.update(mac=3),
+    "a file elsewhere": lambda m: m["files"].update({"../x.npy": m["files"]["a0.seed.npy"]}),
+    "a file of the system": lambda m: m["files"].update({"/etc/passwd": m["files"]["a0.seed.npy"]}),
     "files that are a list": lambda m: m.update(files=[]),
     "a file that is a number": lambda m: m["files"].update({"a0.seed.npy": 5}),
     "a file without a size": lambda m: m["files"]["a0.seed.npy"].pop("bytes"),
@@ -108,7 +114,26 @@ def test_a_manifest_that_says_something_else(
     data = json.loads((folder / MANIFEST).read_text("utf-8"))
     change(data)
     (folder / MANIFEST).write_text(json.dumps(data), "utf-8")
-    assert "build the index anew" in fault(folder)
+    assert "rebuild the index" in fault(folder)
+
+
+def test_fields_of_a_later_release_are_kept(folder: Path) -> None:
+    """They are read over, and are part of what the MAC covers."""
+    data = json.loads((folder / MANIFEST).read_text("utf-8"))
+    data["extensions"] = {"wordchain": {"version": 1}}
+    (folder / MANIFEST).write_text(json.dumps(data), "utf-8")
+    manifest = read_manifest(folder)
+    key = GramKey(KEY)
+    assert manifest.unknown == {"extensions": {"wordchain": {"version": 1}}}
+    with pytest.raises(IndexFormatError, match="its MAC does not fit"):
+        check_key(folder, manifest, key)
+    (folder / MANIFEST).write_text(manifest.signed(key).to_json(), "utf-8")
+    check_key(folder, read_manifest(folder), key)
+    data = json.loads((folder / MANIFEST).read_text("utf-8"))
+    data["extensions"]["wordchain"]["version"] = 2
+    (folder / MANIFEST).write_text(json.dumps(data), "utf-8")
+    with pytest.raises(IndexFormatError, match="its MAC does not fit"):
+        check_key(folder, read_manifest(folder), key)
 
 
 # --- sizes and sums -------------------------------------------------------------------------------
@@ -117,7 +142,7 @@ def test_a_manifest_that_says_something_else(
 def test_sizes_and_headers_are_checked(folder: Path) -> None:
     """Each file that is missing, has another size or another header is named, all at once."""
     check_sizes(folder, read_manifest(folder))
-    files = sorted(folder.glob("*.npy"))
+    files = sorted(path for path in folder.iterdir() if path.name != MANIFEST)
     for number, path in enumerate(files):
         data = path.read_bytes()
         if number % 3 == 0:
@@ -147,93 +172,6 @@ def test_verify_reads_everything(folder: Path) -> None:
         verify(folder, manifest)
     assert [line.partition(": ")[0] for line in sorted(error.value.faults)] == [str(path) for path in spoilt]
     assert all("sha256" in line for line in error.value.faults)
-
-
-def test_arrays_come_back(tmp_path: Path) -> None:
-    """Small, large and empty arrays are read as they were written, whatever their layout was."""
-    writer = Writer(tmp_path)
-    arrays = {
-        "empty": np.zeros(0, np.uint32),
-        "small": np.arange(3, dtype=np.uint64),
-        "large": np.arange(10_000, dtype=np.uint32),
-        "strided": np.arange(100, dtype=np.uint32)[::7],
-        "table": np.arange(12, dtype=np.uint32).reshape(3, 4),
-    }
-    for name, array in arrays.items():
-        writer.array(name, array)
-    for name, array in arrays.items():
-        found = load_array(tmp_path, name)
-        assert found.dtype == array.dtype
-        assert (found == array).all()
-        assert found.shape == array.shape
-    assert set(writer.files) == {f"{name}.npy" for name in arrays}
-
-
-@pytest.mark.parametrize("content", [b"", b"\x93NUMPY", b"x" * 500, b"PK\x03\x04" + b"\0" * 300])
-def test_a_file_that_is_no_array(tmp_path: Path, content: bytes) -> None:
-    """Nothing but an array is read; pickles are not, they could run code."""
-    (tmp_path / "x.npy").write_bytes(content)
-    with pytest.raises(IndexFormatError, match="not readable as an array"):
-        load_array(tmp_path, "x")
-    with pytest.raises(IndexFormatError, match="not readable as an array"):
-        load_array(tmp_path, "missing")
-    np.save(tmp_path / "y.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
-    with pytest.raises(IndexFormatError, match="not readable as an array"):
-        load_array(tmp_path, "y")
-
-
-# --- a folder that appears whole ------------------------------------------------------------------
-
-
-def test_a_folder_appears_when_all_is_done(tmp_path: Path) -> None:
-    """Until the body has ended there is nothing at the target, and then everything."""
-    target = tmp_path / "x.idx"
-    with atomic_folder(target) as work:
-        (work / MANIFEST).write_text("1")
-        assert not target.exists()
-        assert work.parent == tmp_path
-    assert (target / MANIFEST).read_text() == "1"
-    with atomic_folder(target) as work:
-        (work / MANIFEST).write_text("2")
-        assert (target / MANIFEST).read_text() == "1"
-    assert (target / MANIFEST).read_text() == "2"
-    assert [path.name for path in tmp_path.iterdir()] == ["x.idx"]
-
-
-@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
-def test_an_interrupted_body_leaves_nothing(tmp_path: Path, error: type[BaseException]) -> None:
-    """Whatever ends the body, what was there before is there after, and nothing else."""
-    target = tmp_path / "x.idx"
-    with atomic_folder(target) as work:
-        (work / MANIFEST).write_text("1")
-    with pytest.raises(error), atomic_folder(target) as work:
-        (work / MANIFEST).write_text("2")
-        raise error
-    assert (target / MANIFEST).read_text() == "1"
-    assert [path.name for path in tmp_path.iterdir()] == ["x.idx"]
-
-
-def test_one_at_a_time(tmp_path: Path) -> None:
-    """A second writer of the same target is refused, one of another target is not; then it is free again."""
-    with atomic_folder(tmp_path / "x.idx"):
-        with pytest.raises(ConfigError, match="another build"), atomic_folder(tmp_path / "x.idx"):
-            pytest.fail("two builds of one index")
-        with atomic_folder(tmp_path / "y.idx"):
-            pass
-    with atomic_folder(tmp_path / "x.idx") as work:
-        (work / MANIFEST).write_text("3")
-
-
-def test_a_lock_that_was_taken_away_is_no_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A lock on a file that the build before has just removed does not count: it keeps nobody out."""
-    import fcntl
-
-    def taken_away(file: Any, how: int) -> None:
-        (tmp_path / ".x.idx.building").unlink()
-
-    monkeypatch.setattr(fcntl, "flock", taken_away)
-    with pytest.raises(ConfigError, match="another build"), atomic_folder(tmp_path / "x.idx"):
-        pytest.fail("a lock on a file that is gone")
 
 
 # --- the key --------------------------------------------------------------------------------------

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from proxy.index import payload
-from proxy.index.format import Writer
 from proxy.index.payload import StructureBuilder, Structures, path_hash
 from proxy.keypaths import paths_of_fields
 from proxy.types import Document
+from tests.columns import files, writer
 from tests.value_index import KEY
 
 
@@ -33,9 +33,10 @@ def built(folder: Path, *documents: tuple[str, Document]) -> tuple[Structures, d
     bases, base = {}, 0
     for name in sorted(counts):
         bases[name], base = base, base + counts[name]
-    about = builder.write(Writer(folder), bases)
+    about = builder.write(writer(folder, KEY), bases)
     bounds = {name: (bases[name], bases[name] + counts[name]) for name in bases}
-    return Structures(folder, about, KEY, bounds, lambda name, number: f"{name}:{number + 1}"), about
+    opened = files(folder, KEY)
+    return Structures(opened, about, KEY, bounds, lambda name, number: f"{name}:{number + 1}"), about
 
 
 SEVEN = [f"key_{letter}" for letter in "abcdefg"]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from proxy.grams import GramKey
 from proxy.index import BuildOptions, build_index, report
 from proxy.index.format import Manifest
 from proxy.types import Document
@@ -36,7 +37,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Manifest]:
 
 def test_a_passage_under_two_audiences_is_reported(built: tuple[Path, Manifest]) -> None:
     """The pair of documents, their audiences, and about how much they share."""
-    found = report.conflicts(*built)
+    found = report.conflicts(*built, GramKey(KEY))
     assert [(c.first, c.first_audience, c.second, c.second_audience) for c in found] == [
         ("internal.jsonl:1", "admin", "help.jsonl:1", "public")
     ]
@@ -45,13 +46,13 @@ def test_a_passage_under_two_audiences_is_reported(built: tuple[Path, Manifest])
 
 def test_near_duplicates_are_clustered(built: tuple[Path, Manifest]) -> None:
     """The two long documents that differ in a word are one cluster."""
-    public = [cluster for cluster in report.clusters(*built) if cluster.audience == "public"]
+    public = [cluster for cluster in report.clusters(*built, GramKey(KEY)) if cluster.audience == "public"]
     assert [(cluster.documents, cluster.example) for cluster in public] == [(2, "help.jsonl:3")]
 
 
 def test_a_template_is_a_family(built: tuple[Path, Manifest]) -> None:
     """The chats made from one template are reported together, by one of them."""
-    families = [family for family in report.families(*built) if family.audience == "nobody"]
+    families = [family for family in report.families(*built, GramKey(KEY)) if family.audience == "nobody"]
     assert len(families) == 1
     assert families[0].documents >= 30
     assert families[0].example.startswith("chats.jsonl:")
@@ -59,6 +60,7 @@ def test_a_template_is_a_family(built: tuple[Path, Manifest]) -> None:
 
 def test_it_tells_no_text(built: tuple[Path, Manifest]) -> None:
     """Names and counts only."""
-    told = repr((report.conflicts(*built), report.clusters(*built), report.families(*built)))
+    reports = (report.conflicts, report.clusters, report.families)
+    told = repr([each(*built, GramKey(KEY)) for each in reports])
     assert "lantern" not in told
     assert "enjoy" not in told

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 
 from proxy.grams import GramKey
-from proxy.index.format import Writer
 from proxy.index.value_build import WIDE_RECORD, ValueBuilder, hash_forms
 from proxy.index.values import END, Hashes
 from proxy.types import Value
 from proxy.values import ACTS
+from tests.columns import writer
 from tests.value_index import KEY, opened
 
 
@@ -19,7 +19,7 @@ def built(builder: ValueBuilder, folder: Path, **counts: int) -> dict[str, objec
     bases, base = {}, 0
     for name, count in counts.items():
         bases[name], base = base, base + count
-    return builder.write(Writer(folder), bases)
+    return builder.write(writer(folder, KEY), bases)
 
 
 def seeds(key: GramKey, text: str) -> np.ndarray:  # type: ignore[type-arg]

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 
 from proxy.grams import GramKey
 from proxy.index import values as trie_module
-from proxy.index.format import Writer
 from proxy.index.value_build import ValueBuilder
 from proxy.index.values import Hashes, ValueTrie
 from proxy.types import Value
 from proxy.values import ValueNode, forms_of
+from tests.columns import writer
 from tests.value_index import KEY, opened, trie_of
 
 
@@ -106,7 +106,7 @@ def test_no_file_holds_a_letter(tmp_path: Path) -> None:
     texts = ["Noah Brown", "noah.brown7922@example.com", "王小明先生", "#W7678072"]
     builder = ValueBuilder(KEY)
     builder.add([Value("person", text) for text in texts], "admin", 0)
-    about = builder.write(Writer(tmp_path), {"admin": 0})
+    about = builder.write(writer(tmp_path, KEY), {"admin": 0})
     data = b"".join(path.read_bytes() for path in sorted(tmp_path.iterdir())) + repr(about).encode()
     for text in [*texts, "noahbrown", "w7678072", "王小明"]:
         for part in (text, text[:4]):
@@ -120,7 +120,7 @@ def test_strangers_are_rare_at_size(tmp_path: Path) -> None:
     numbers = dice.sample(range(10**10, 10**11), 5_000)
     builder = ValueBuilder(KEY)
     builder.add([Value("account", str(number)) for number in numbers], "admin", 0)
-    about = builder.write(Writer(tmp_path), {"admin": 0})
+    about = builder.write(writer(tmp_path, KEY), {"admin": 0})
     trie = opened(tmp_path, about, {"admin": 1})
     assert len(trie) == about["values"] == 5_000
     known = set(numbers)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from proxy.grams import cut_words
 from proxy.index.words import WordTable, hash_words
 from proxy.text import units_of
+from tests.columns import column
 from tests.memory_index import KEY
 
 TEXT = st.text(alphabet="ab C1,. \n退款か한é½-", max_size=60)
@@ -58,9 +59,9 @@ def test_words_around_a_position() -> None:
     first, second = "alpha beta gamma", "delta epsilon"
     made = [hash_words(KEY, *KEY.spaced_codes(text)) for text in (first, second)]
     table = WordTable(
-        np.concatenate([hashes for hashes, _, _ in made]),
-        np.concatenate([lengths for _, lengths, _ in made]),
-        np.array([0, 3, 5], dtype=np.uint32),
+        column(np.concatenate([hashes for hashes, _, _ in made]), KEY, "hashes"),
+        column(np.concatenate([lengths for _, lengths, _ in made]), KEY, "lengths"),
+        column(np.array([0, 3, 5], dtype=np.uint32), KEY, "first"),
     )
     hashes, ends = table.around([0, 14, 26], 9, 4, 5)
     assert ends == [0, 5]
