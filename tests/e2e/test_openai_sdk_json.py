@@ -66,8 +66,8 @@ def test_redacted_arguments_are_still_json(
 @both
 def test_structured_output_stays_json(served: Served, request_answer: Any) -> None:
     """Content that was asked for as JSON is redacted as JSON."""
-    served.up.script(Says(Said(json.dumps({"quote": NOBODY, "ok": True}))))
+    served.up.script(Says(Said(json.dumps({"quote": NOBODY, "fine": True}))))
     content = request_answer(served, response_format={"type": "json_object"}).choices[0].message.content
     said = json.loads(content)
-    assert said["ok"] is True
+    assert said["fine"] is True
     assert MASK in said["quote"]
