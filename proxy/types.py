@@ -173,6 +173,12 @@ class Skipped:
 
 
 @dataclass(frozen=True, slots=True)
+class Noted(Skipped):
+    """Something that a person should look at: a record that is for fewer than it says, a file that merely
+    lay in a folder. No record that was asked for was left out."""
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
     """One line of the trail: what was decided about one request. It holds no text of the answer."""
 

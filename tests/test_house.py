@@ -47,6 +47,7 @@ ELSEWHERE: Mapping[str, str] = {
     "detectors/decoders/nato.py": "detectors/decoders/test_tokens.py",
     "detectors/decoders/samples.py": "detectors/decoders/test_language.py",
     "detectors/decoders/spans.py": "detectors/decoders/test_stream.py",
+    "datasets/tally.py": "datasets/test_reading.py",
     "index/joined.py": "index/test_adding.py",
     "keys/key.py": "keys/test_sqlite.py",
     "keys/opening.py": "keys/test_redis.py",

@@ -21,9 +21,10 @@ from proxy.cli.options import Subparsers, command, json_option, policy_option
 from proxy.cli.training import TrainingSet, data_arguments, data_options
 from proxy.cli.values import rate, tell_pace, tell_values, value_finder
 from proxy.errors import IndexFormatError
-from proxy.types import NOBODY, Skipped
+from proxy.types import NOBODY, Noted, Skipped
 
 if TYPE_CHECKING:
+    from proxy.datasets import Tally
     from proxy.grams import GramKey
     from proxy.index import Manifest
     from proxy.recognizers.values import ValueFinder
@@ -64,8 +65,8 @@ def run_build(options: argparse.Namespace, environment: Mapping[str, str]) -> in
     from proxy.index import BuildOptions, build_index, index_key, key_file
     from proxy.policy import load_policy
 
-    training = TrainingSet(options)
     policy = load_policy(options.policy)
+    training = TrainingSet(options, policy)
     size = training.size
     began = time.monotonic()
     reports: list[Report] = []
@@ -80,7 +81,9 @@ def run_build(options: argparse.Namespace, environment: Mapping[str, str]) -> in
             workers=options.workers,
         )
         tell_pace(finder, size)
-        check = index_selftest.tester(options, policy, build_options.key, reports.append)
+        check = index_selftest.tester(
+            options, policy, build_options.key, reports.append, reported=training.reported
+        )
         manifest = training.into(
             partial(build_index, out=options.out, options=build_options, check=check), finder
         )
@@ -105,6 +108,7 @@ def _tell(
             "seconds": round(seconds, 3),
             "finding": rate(finder),
             "without_audience": training.without_audience,
+            "reading": training.report(),
             "skipped": [asdict(skip) for skip in training.skipped],
             "self_test": index_selftest.summary(report),
         }, ensure_ascii=False))  # fmt: skip
@@ -113,7 +117,9 @@ def _tell(
         tell_values(manifest.values, finder)
         pace = manifest.text_bytes / max(seconds, 1e-6) / 1e6
         console.note(f"built in {seconds:.1f} s ({pace:.2f} MB/s of text)")
-        _tell_skipped(training.skipped)
+        _tell_audiences(training.tally)
+        _tell_skipped(training.left_out, "left out")
+        _tell_skipped([each for each in training.skipped if isinstance(each, Noted)], "to look at")
         console.note(index_selftest.told(report))
     if training.without_audience:
         console.warn(
@@ -123,10 +129,22 @@ def _tell(
         )
 
 
-def _tell_skipped(skipped: list[Skipped]) -> None:
+def _tell_audiences(tally: Tally) -> None:
+    """Who decided for whom the documents are."""
+    counts = (
+        (tally.record, "by their records"),
+        (tally.source, "by AUDIENCE=PATH"),
+        (tally.default, "by --audience"),
+        (tally.unmarked, "by nothing, and so for nobody"),
+    )
+    decided = ", ".join(f"{count} {how}" for count, how in counts if count)
+    console.note(f"audiences: {decided}")
+
+
+def _tell_skipped(skipped: list[Skipped], what: str) -> None:
     if not skipped:
         return
-    console.note(f"skipped: {len(skipped)}")
+    console.note(f"{what}: {len(skipped)}")
     for reason, count in Counter(skip.reason for skip in skipped).most_common():
         console.note(f"  {count} x {reason}")
     for skip in skipped[:_SHOWN_SKIPS]:

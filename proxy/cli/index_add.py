@@ -50,8 +50,8 @@ def run(options: argparse.Namespace, environment: Mapping[str, str]) -> int:
     from proxy.index import AddOptions, add_documents, index_key, read_manifest
     from proxy.policy import load_policy
 
-    training = TrainingSet(options)
     policy = load_policy(options.policy)
+    training = TrainingSet(options, policy)
     read_manifest(options.index)
     add_options = AddOptions(
         key=index_key(options.index, environment),
@@ -62,7 +62,14 @@ def run(options: argparse.Namespace, environment: Mapping[str, str]) -> int:
     )
     began = time.monotonic()
     reports: list[Report] = []
-    check = index_selftest.tester(options, policy, add_options.key, reports.append, before=options.index)
+    check = index_selftest.tester(
+        options,
+        policy,
+        add_options.key,
+        reports.append,
+        before=options.index,
+        reported=training.reported,
+    )
     with value_finder(options.entities, ner=not options.no_ner, workers=options.workers) as finder:
         manifest = training.into(
             partial(add_documents, folder=options.index, options=add_options, check=check), finder

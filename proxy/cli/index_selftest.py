@@ -69,10 +69,12 @@ def tester(
     key: str,
     keep: Callable[[Report], None],
     before: Path | None = None,
+    reported: Callable[[str], bool] = lambda _file: False,
 ) -> Callable[[Path], None]:
     """Return the check of a new index: it raises ConfigError where the self-test fails.
 
-    ``keep`` receives the report. ``before``: the index that documents are added to.
+    ``keep`` receives the report. ``before``: the index that documents are added to. ``reported``: whether
+    the dataset reader has said of a file that some of its records are for fewer than they say.
     """
 
     def check(folder: Path) -> None:
@@ -81,7 +83,7 @@ def tester(
 
         index = open_index(folder, key)
         old = open_index(before, key) if before is not None else None
-        report = self_test(index, before=old, **_arguments(options, policy))
+        report = self_test(index, before=old, reported=reported, **_arguments(options, policy))
         keep(report)
         if not report.ok:
             raise ConfigError(*_faults(report))
@@ -187,6 +189,7 @@ def _arguments(options: argparse.Namespace, policy: Policy) -> dict[str, Any]:
         "threshold": partial(_threshold, policy),
         "default_audience": options.audience,
         "audience_field": options.audience_field,
+        "ignore_audience": options.ignore_audience_field,
         "form": options.format,
     }
 

@@ -131,6 +131,13 @@ def milliseconds(text: str) -> int:
     return value
 
 
+def share(text: str) -> float:
+    value = float(text)
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError("must be a share from 0 to 1")
+    return value
+
+
 def positive(text: str) -> int:
     value = int(text)
     if value < 1:

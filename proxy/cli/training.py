@@ -7,17 +7,20 @@ true: whatever is skipped is kept, so that it can be told.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from proxy.cli import console
-from proxy.cli.options import positive
+from proxy.cli.options import positive, share
 from proxy.cli.values import value_options
-from proxy.types import Document, Skipped, Value
+from proxy.errors import ConfigError
+from proxy.types import Document, Noted, Skipped, Value
 
 if TYPE_CHECKING:
     from proxy.index import Manifest
+    from proxy.policy import Policy
     from proxy.recognizers.values import ValueFinder
 
 FORMATS = ("auto", "alpaca", "sharegpt", "openai", "text", "preference", "kto", "records")
@@ -34,7 +37,14 @@ def data_arguments(parser: argparse.ArgumentParser) -> None:
 def reading_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that say how records are read."""
     parser.add_argument("--audience", metavar="NAME", help="audience of documents that name none")
-    parser.add_argument("--audience-field", metavar="FIELD", help="field with a record's audience")
+    parser.add_argument(
+        "--audience-field", metavar="FIELD", help="Field with a record's audience (default: audience)"
+    )
+    parser.add_argument(
+        "--ignore-audience-field",
+        action="store_true",
+        help="Read a field called audience as content, not as a record's audience",
+    )
     parser.add_argument("--format", choices=FORMATS, default="auto", help="shape of the records")
 
 
@@ -45,6 +55,13 @@ def data_options(parser: argparse.ArgumentParser) -> None:
         "--background", nargs="+", default=[], metavar="FILE", help="text that is free for everyone"
     )
     parser.add_argument("--workers", type=positive, default=1, metavar="N", help="processes")
+    parser.add_argument(
+        "--max-skipped",
+        type=share,
+        default=0.1,
+        metavar="SHARE",
+        help="Largest share of records that may be left out; with more, no index is written (default: 0.1)",
+    )
     parser.add_argument("--strict", action="store_true", help="stop at the first record that cannot be read")
     value_options(parser)
 
@@ -59,6 +76,7 @@ class Write(Protocol):
         background: Iterable[Document],
         values: Callable[[Document], Sequence[Value]] | None,
         stage: Callable[[str], None],
+        reading: Callable[[], Mapping[str, Any]],
     ) -> Manifest: ...
 
 
@@ -68,14 +86,67 @@ class TrainingSet:
     Raises ``ConfigError`` for what cannot be a source.
     """
 
-    def __init__(self, options: argparse.Namespace) -> None:
-        from proxy.datasets import parse_source
+    def __init__(self, options: argparse.Namespace, policy: Policy) -> None:
+        from proxy.datasets import Order, Tally, parse_source
 
         self._options = options
+        self._order = Order.of(
+            {name: role.clearance for name, role in policy.roles.items()}, policy.audiences
+        )
+        self.tally = Tally()
         self._sources = [parse_source(argument) for argument in options.data]
         self._background = [parse_source(argument) for argument in options.background]
+        self._check_audiences()
         self.skipped: list[Skipped] = []
+        """What was left out, and what is to be looked at (``Noted``)."""
         self.without_audience = 0
+
+    @property
+    def left_out(self) -> list[Skipped]:
+        """What was not read."""
+        return [each for each in self.skipped if not isinstance(each, Noted)]
+
+    def reported(self, file: str) -> bool:
+        """Return whether a person was told of records of a file that are for fewer than they say."""
+        return any(isinstance(each, Noted) and each.where.rpartition(":")[0] == file for each in self.skipped)
+
+    def report(self) -> dict[str, Any]:
+        """Return what the index keeps of the reading: counts and reasons, and the first places."""
+        reasons = Counter(each.reason for each in self.skipped)
+        return {
+            "documents": self.tally.documents,
+            "left_out": len(self.left_out),
+            "audience_by": {
+                "record": self.tally.record,
+                "source": self.tally.source,
+                "default": self.tally.default,
+                "none": self.tally.unmarked,
+            },
+            "reasons": dict(reasons.most_common(50)),
+            "places": [each.where for each in self.skipped[:50]],
+        }
+
+    def check(self) -> None:
+        """Raise ConfigError where more records were left out than ``--max-skipped`` allows."""
+        left = len(self.left_out)
+        total = left + self.tally.documents
+        most: float = self._options.max_skipped
+        if total and left > most * total:
+            reasons = Counter(each.reason for each in self.left_out).most_common(5)
+            raise ConfigError(
+                f"{left} of {total} records were left out, more than --max-skipped {most} allows; "
+                "the index was not written",
+                *(f"{count} x {reason}" for reason, count in reasons),
+                *(f"{each.where}: {each.reason}" for each in self.left_out[:5]),
+            )
+
+    def _check_audiences(self) -> None:
+        """Warn of audiences on the command line that the policy does not name."""
+        for name in dict.fromkeys((self._options.audience, *(each.audience for each in self._sources))):
+            if name is not None and name not in self._order.readers:
+                close = self._order.meant(name)
+                hint = f"; did you mean '{close}'?" if close else ""
+                console.warn(f"the policy names no audience '{name}': no role may read its text{hint}")
 
     @property
     def size(self) -> int:
@@ -86,7 +157,7 @@ class TrainingSet:
 
     def into(self, write: Write, finder: ValueFinder | None) -> Manifest:
         """Read everything into an index; first once for the shapes of numbers, where values are wanted."""
-        from proxy.datasets import read, total_bytes
+        from proxy.datasets import Tally, read, total_bytes
 
         options = self._options
         passes = 1 if finder is None else 2
@@ -99,18 +170,22 @@ class TrainingSet:
                 default_audience=options.audience,
                 strict=options.strict,
                 with_fields=True,
+                order=self._order,
+                ignore_audience=options.ignore_audience_field,
                 progress=bar.advance,
             )
             if finder is not None:
                 bar.stage("learning the shapes of numbers")
                 finder.learn(item for item in items() if isinstance(item, Document))
-            documents = self._with_audience(self._readable(items()))
+            self.tally = Tally()
+            documents = self._with_audience(self._readable(items(tally=self.tally)))
             free = self._readable(read(self._background, with_fields=True, progress=bar.advance))
             return write(
                 documents if finder is None else finder.ahead(documents),
                 background=free if finder is None else finder.ahead(free),
                 values=None if finder is None else finder.of,
                 stage=bar.stage,
+                reading=self.report,
             )
 
     def _readable(self, items: Iterable[Document | Skipped]) -> Iterator[Document]:
@@ -125,3 +200,4 @@ class TrainingSet:
         for document in documents:
             self.without_audience += document.audience is None
             yield document
+        self.check()

@@ -6,17 +6,21 @@ it is in, is reported with its line, and the records around it are read.
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterator
 from itertools import chain
 from typing import Any
 
 from proxy.datasets import forms
+from proxy.datasets.audience import FIELD
 from proxy.datasets.json_pieces import Broken, Piece, elements, parse, values
 from proxy.datasets.leaves import is_role
 from proxy.datasets.stream import Record, SourceFile
 from proxy.types import Skipped
 
 _UNCLOSED = "its outermost bracket is never closed: cut short, or a quote or a bracket is missing"
+_MARK = re.compile(rb'"\s*audience\s*"\s*:', re.IGNORECASE)
 _LISTS = frozenset(
     ("data", "train", "records", "examples", "rows", "samples", "test", "validation", "valid", "dev")
 )
@@ -51,9 +55,30 @@ def read(file: SourceFile) -> Iterator[Record | Skipped]:
         yield from _whole(b"".join(chain(_padded(read_ahead), lines)), file.label)
 
 
+def _parsed(data: bytes) -> Any:
+    """Parse a JSON text. Of an object that marks its audience twice, both marks are kept, as a list."""
+    value = parse(data)
+    if len(_MARK.findall(data)) > 1:
+        try:
+            return json.loads(data, object_pairs_hook=_with_every_mark)
+        except (ValueError, RecursionError):
+            return value
+    return value
+
+
+def _with_every_mark(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        for key in made:
+            if key.strip().casefold() == FIELD:
+                marks = [value for name, value in pairs if name == key]
+                made[key] = marks if len(marks) > 1 else marks[0]
+    return made
+
+
 def _value_or_fault(line: bytes) -> Any:
     try:
-        return parse(line)
+        return _parsed(line)
     except Broken as fault:
         return fault
 
@@ -84,7 +109,7 @@ def _lines(lines: Iterator[tuple[int, bytes]], label: str) -> Iterator[Record | 
     for number, (line_number, line) in enumerate(lines, 1):
         where = f"{label}:{line_number}"
         try:
-            yield Record(number, where, parse(line))
+            yield Record(number, where, _parsed(line))
         except Broken as fault:
             column = f" (column {fault.column})" if fault.column else ""
             yield Skipped(where, fault.reason + column)
@@ -95,7 +120,7 @@ def _whole(data: bytes, label: str) -> Iterator[Record | Skipped]:
     for value in values(data):
         found: Iterator[Record | Skipped]
         try:
-            found = _top_level(parse(value.data), label, number)
+            found = _top_level(_parsed(value.data), label, number)
         except Broken as fault:
             found = _salvaged(value, fault, label, number)
         for entry in found:
@@ -129,6 +154,15 @@ def _records(value: Any) -> Iterator[tuple[Any, str | None, dict[str, Any] | Non
             yield from ((element, None, outer) for element in value[key])
         if outer:
             yield outer, None, None
+    elif len(lists := [key for key, inner in value.items() if _is_list_of_objects(inner)]) == 1:
+        (name,) = lists
+        outer = {key: inner for key, inner in value.items() if key != name}
+        if _is_turns(value[name]):
+            yield value, None, None
+        else:
+            yield from ((element, None, outer) for element in value[name])
+            if outer:
+                yield outer, None, None
     else:
         yield value, None, None
 
@@ -154,7 +188,7 @@ def _salvaged(value: Piece, fault: Broken, label: str, number: int) -> Iterator[
     for piece in elements(value.data):
         line = value.line + piece.line - 1
         try:
-            found.append((f"{label}:{line}", parse(piece.data)))
+            found.append((f"{label}:{line}", _parsed(piece.data)))
         except Broken as inner:
             found.append(Skipped(f"{label}:{line + inner.line}", inner.reason))
     yield from _renumbered(found, whole, keyed=value.data[:1] == b"{", number=number)

@@ -30,14 +30,24 @@ class Record:
     value: Any
     key: str | None = None
     outer: dict[str, Any] | None = None
+    doubt: str = ""
+    """Why the fields of the record may not be where its author meant them; "" where there is no doubt."""
 
 
 class SourceFile:
     """An open file of a training set. Use as a context manager; not shared between threads."""
 
-    def __init__(self, path: Path, label: str, progress: Callable[[int], None] | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        label: str,
+        progress: Callable[[int], None] | None = None,
+        is_mark: Callable[[str], bool] = lambda name: name.strip().casefold() == "audience",
+    ) -> None:
+        """``is_mark``: whether a field of this name says whom its record is for."""
         self.path = path
         self.label = label
+        self.is_mark = is_mark
         self.replaced: list[int] = []
         """Lines, from 1, in which bytes that are not UTF-8 were replaced by :meth:`text_lines`."""
         self._progress = progress

@@ -100,7 +100,7 @@ class Marks:
         return own + [name for each, deeper in inner for name in self._inside(each, deeper)]
 
     def _read(self, value: object) -> list[str]:
-        if value is None or value == "" or (isinstance(value, str) and value.isspace()):
+        if value is None or value == "":
             return []
         if isinstance(value, str):
             return [self.readers.named(value)]

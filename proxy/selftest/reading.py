@@ -139,18 +139,21 @@ class Reading:
             header = []
         columns = [n for n, name in enumerate(header) if self.marks.is_mark(name)]
         yield from self._plain_lines(file, lines, header, columns, delimiter)
-        if kind == ".csv" and any('"' in line for line in lines):
+        if any('"' in line for line in lines):
             yield from self._quoted_rows(file, lines, header, columns, delimiter)
 
     def _plain_lines(
         self, file: SourceFile, lines: Sequence[str], header: Sequence[str], marked: Sequence[int], cut: str
     ) -> Iterator[Text]:
         """Yield the cells of lines that hold no quotation mark: nobody can read them in two ways."""
+        quoted = any('"' in line for line in lines)
         for number, line in enumerate(lines[1 if header else 0 :], 2 if header else 1):
-            if '"' in line and _kind(file.path) != ".tsv":
+            if '"' in line:
                 continue
             cells = line.split(cut)
             if header and len(cells) != len(header):
+                if quoted:
+                    continue  # it may be inside a quoted cell
                 audience: str | None = NOBODY if marked else None
             else:
                 audience = self._of_row(header, cells, marked)
@@ -175,7 +178,13 @@ class Reading:
             raw = lines[first : rows.line_num]
             if not row or (header and first == 0) or not any('"' in line for line in raw):
                 continue
-            swallowed = len(raw) > 1 and any(line.count(cut) == len(header) - 1 > 0 for line in raw[1:])
+            swallowed = len(raw) > 1 and (
+                "".join(raw).count('"') % 2 == 1
+                or any(
+                    len(cells) == len(header) and any(cells[n].strip().isalnum() for n in marked)
+                    for cells in (line.split(cut) for line in raw[1:])
+                )
+            )
             if header and marked and (len(row) != len(header) or swallowed):
                 audience: str | None = NOBODY
             else:

@@ -50,12 +50,14 @@ def summary(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> dict[
 def test_a_build_is_summed_up(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Documents by audience on the output, the rest beside it; skipped records with place and reason."""
     out = tmp_path / "x.idx"
-    built(f"public={data / 'faq.txt'}", data / "chats.jsonl", data / "mail.json", "--out", out)
+    sources = (f"public={data / 'faq.txt'}", data / "chats.jsonl", data / "mail.json")
+    built(*sources, "--out", out, "--max-skipped", "0.5")
     told = capsys.readouterr()
     rows = [line.split("\t") for line in told.out.splitlines()]
     assert rows[0][:2] == ["audience", "documents"]
     assert [(row[0], row[1]) for row in rows[1:]] == [("admin", "1"), ("nobody", "2"), ("public", "1")]
-    assert "skipped: 1" in told.err
+    assert "left out: 1" in told.err
+    assert "audiences: 1 by their records, 1 by AUDIENCE=PATH, 2 by nothing, and so for nobody" in told.err
     assert "chats.jsonl:3: not valid JSON" in told.err
     assert "warning: 2 documents have no audience and count as 'nobody'" in told.err
     assert "The key of this index was made" not in told.err
@@ -67,7 +69,9 @@ def test_a_build_is_summed_up(data: Path, tmp_path: Path, capsys: pytest.Capture
 
 def test_a_summary_for_scripts(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """``--json`` tells the same, and lists everything that was skipped."""
-    told = summary(capsys, data, "--out", tmp_path / "x.idx", "--audience", "staff")
+    most = ("--max-skipped", "0.5")
+    told = summary(capsys, data, "--out", tmp_path / "x.idx", "--audience", "staff", *most)
+    assert told["reading"]["audience_by"] == {"record": 1, "source": 0, "default": 3, "none": 0}
     assert told["documents"] == 4
     assert {each["name"]: each["documents"] for each in told["audiences"]} == {"admin": 1, "staff": 3}
     assert told["without_audience"] == 0

@@ -30,7 +30,7 @@ def built(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytes
 
 def test_documents_are_added(built: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """How many, for whom, and what was skipped; ``scan`` finds them, ``show`` counts them."""
-    assert index("add", built, "staff=new.jsonl") == 0
+    assert index("add", built, "staff=new.jsonl", "--max-skipped", "0.5") == 0
     told = capsys.readouterr()
     assert told.out.splitlines()[1].startswith("staff\t1\t")
     assert "skipped: 1 x" in told.err
@@ -46,7 +46,7 @@ def test_documents_are_added(built: Path, capsys: pytest.CaptureFixture[str]) ->
 
 def test_for_scripts(built: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The same as JSON."""
-    assert index("add", built, "new.jsonl", "--audience", "staff", "--json") == 0
+    assert index("add", built, "new.jsonl", "--audience", "staff", "--json", "--max-skipped", "0.5") == 0
     told = json.loads(capsys.readouterr().out)
     assert (told["added"], told["documents"], told["parts"]) == (1, 2, 2)
     assert told["audiences"] == [{"name": "staff", "documents": 1}]

@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
+from proxy.datasets import Source
+from proxy.datasets import read as read_sources
 from proxy.datasets.stream import Record, SourceFile
 from proxy.datasets.table import read
-from proxy.types import Skipped
+from proxy.types import Document, Skipped
 
 
 @pytest.fixture
@@ -81,3 +83,55 @@ def test_a_row_that_is_none_is_skipped(rows: Any) -> None:
 def test_no_rows(rows: Any, content: str) -> None:
     """An empty file and a header alone hold no records."""
     assert rows(content) == []
+
+
+def audiences(tmp_path: Path, name: str, content: str) -> list[tuple[str, str | None]]:
+    """Return the first text and the audience of each document of a table, read as public."""
+    (tmp_path / name).write_text(content, "utf-8")
+    found = read_sources([Source(tmp_path / name, "public")])
+    return [(each.texts[0].split()[0], each.audience) for each in found if isinstance(each, Document)]
+
+
+@pytest.mark.parametrize(("name", "cut"), [("a.csv", ","), ("a.csv", ";"), ("a.csv", "|"), ("a.tsv", "\t")])
+def test_rows_that_an_unclosed_quotation_mark_swallows_keep_their_audience(
+    tmp_path: Path, name: str, cut: str
+) -> None:
+    """The row that opens it is for nobody; the rows after it are for whom they say, or for fewer."""
+    rows = ["audience,text", 'public,"one is never closed', "admin,two", "public,three", "staff,four"]
+    found = audiences(tmp_path, name, "\n".join(rows).replace(",", cut) + "\n")
+    assert found == [('"one', "nobody"), ("two", "admin"), ("three", "public"), ("four", "staff")]
+
+
+def test_lines_inside_a_cell_are_never_for_more_than_their_row(tmp_path: Path) -> None:
+    """A cell of an admin row may quote a table: its lines stay admin."""
+    content = 'audience,text\nadmin,"see\npublic,two\nend"\npublic,three\n'
+    assert ("two", "admin") in audiences(tmp_path, "a.csv", content)
+    assert ("two", "public") not in audiences(tmp_path, "a.csv", content)
+    assert ("three", "public") in audiences(tmp_path, "a.csv", content)
+
+
+@pytest.mark.parametrize("row", ["x,y,public,admin", "x,public", "x"])
+def test_a_row_of_another_length_than_the_header_is_for_nobody(tmp_path: Path, row: str) -> None:
+    """Its cells may have moved: what is in the column of the audience need not be one."""
+    found = audiences(tmp_path, "a.csv", f"text,title,audience\none,a,public\n{row}\n")
+    assert found == [("one", "public"), ("x", "nobody")]
+    assert audiences(tmp_path, "b.csv", "text,title\none,a,b\n") == [("one", "public")]
+
+
+def test_a_second_column_of_audiences_counts_as_well(tmp_path: Path) -> None:
+    found = audiences(tmp_path, "a.csv", "audience,text,Audience,audience\npublic,one,staff,admin\n")
+    assert found == [("one", "admin")]
+
+
+def test_prose_of_several_lines_is_one_cell(tmp_path: Path) -> None:
+    """A quoted cell with commas and line breaks is what its author wrote."""
+    content = 'audience,title,text\nadmin,Refunds,"one, two and three,\nor four, as it were, and five\nsix"\n'
+    (tmp_path / "a.csv").write_text(content, "utf-8")
+    (document,) = read_sources([Source(tmp_path / "a.csv", "public")])
+    assert isinstance(document, Document)
+    assert document.audience == "admin"
+    assert any("or four" in text and "six" in text for text in document.texts)
+
+
+def test_a_line_that_names_the_separator_is_read(tmp_path: Path) -> None:
+    assert audiences(tmp_path, "a.csv", "sep=;\naudience;text\nadmin;one, two\n") == [("one,", "admin")]
