@@ -69,6 +69,8 @@ class StreamGuard:
         """What all scanners had settled after the last piece."""
         self._verdicts: dict[tuple[int, int], Verdict] = {}
         self._singles = 0
+        self._drops: list[tuple[int, int, str]] = []
+        """Characters [start, end) that were dropped, and the mask in their place; in order."""
         self.received = 0
         self.released = 0
         """Characters that are out or dropped: [0, released) is decided and gone."""
@@ -84,6 +86,19 @@ class StreamGuard:
     def verdicts(self) -> tuple[Verdict, ...]:
         """All verdicts so far, one a span, each with the span as far as it has grown."""
         return tuple(self._verdicts.values())
+
+    def cleared_of(self, text: str) -> Cleared:
+        """Return what has left so far, made from ``text``: exactly what this guard was fed, plain text.
+
+        Saves a caller that is sent the same text again from keeping what has left of it.
+        """
+        out: list[str] = []
+        at = 0
+        for start, end, mask in self._drops:
+            out += text[at:start], mask
+            at = end
+        out.append(text[at : self.released])
+        return Cleared("".join(out))
 
     def feed(self, raw: str) -> Step:
         """Take the next delta; return what may leave now."""
@@ -285,7 +300,12 @@ class StreamGuard:
                 self.released = region.start
             else:
                 end = min(region.end, limit)
-                out.append(self._cells.drop(end - self.released, None if region.masked else region.mask))
+                mask = self._cells.drop(end - self.released, None if region.masked else region.mask)
+                out.append(mask)
+                if not mask and self._drops and self._drops[-1][1] == self.released:
+                    self._drops[-1] = (self._drops[-1][0], end, self._drops[-1][2])
+                else:
+                    self._drops.append((self.released, end, mask))
                 region.masked = True
                 self.released = end
         if self._regions:  # a region that is behind may still grow while nothing after it has been let go

@@ -48,6 +48,7 @@ OUTCOMES = (
     "passed",  # delivered as it came
     "redacted",  # delivered with masks
     "blocked",  # stopped by a verdict
+    "held",  # a gateway stopped asking while text was undecided
     "refused",  # the caller's fault: not understood, or not allowed
     "unauthorised",  # no key, or not a good one
     "upstream_error",
@@ -65,6 +66,7 @@ FAULTS = (
     "trail",
     "recognizer",
     "relay",
+    "scan-time",
     "unhandled",
 )
 """Where something of ours failed; the first two are the guard's."""
@@ -85,6 +87,10 @@ ACTIONS = tuple(action.name.lower() for action in Action)
 MODES = ("enforce", "observe")
 UNSCANNABLE = ("field", "chunk", "logprobs", "audio", "image", "encrypted")
 """What was dropped from an answer because no scanner can read it."""
+
+GUARD_CALLS = ("passed", "redacted", "blocked", "held", "forbidden", "refused", "limited", "stopped", "gone")
+"""How a call of a guard endpoint ended. ``held``: nothing was stopped, some of the text is undecided;
+``forbidden``: no right, or not that role; ``stopped``: it could not be checked, or not in time."""
 
 RELOADED = ("policy", "index", "allowed")
 RESULTS = ("taken", "refused")
@@ -221,6 +227,10 @@ class Metrics:
         """Count a client's connection that a limit closed."""
         self._child(self._closed_connections, _closed(why, CLOSED)).inc()
 
+    def guard_call(self, role: str, ended: str) -> None:
+        """Count one call of a guard endpoint, by the role it was judged as."""
+        self._child(self._guard_calls, _closed(role, self._roles), _closed(ended, GUARD_CALLS)).inc()
+
     def unscannable(self, what: str, count: int = 1) -> None:
         """Parts of an answer were dropped because nothing can scan them."""
         self._child(self._unscannable, _closed(what, UNSCANNABLE)).inc(count)
@@ -292,6 +302,7 @@ class Metrics:
         self._closed_connections = counter(
             "connections_closed", "Connections of clients that a limit closed.", "why"
         )
+        self._guard_calls = counter("guard_calls", "Calls of the guard endpoints.", "role", "outcome")
         self._unscannable = counter("unscannable", "Parts of answers that were dropped unread.", "what")
         self._held = histogram("held_characters", "Characters held back in an answer.", _HELD, "stat")
         self._hold = histogram("hold_seconds", "The longest that text of an answer was held back.", _SHORT)
@@ -349,6 +360,8 @@ class Metrics:
             self._child(self._requests, endpoint, OTHER, "unauthorised")  # who has no key has no role
             for role, outcome in product(self._roles, OUTCOMES):
                 self._child(self._requests, endpoint, role, outcome)
+        for role, ended in product(self._roles, GUARD_CALLS):
+            self._child(self._guard_calls, role, ended)
         for labels in product(self._rules, ACTIONS, MODES):
             self._child(self._verdicts, *labels)
         for role in (*self._roles, OTHER):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from proxy.guard import StreamGuard
 from proxy.types import Action, Provenance, Span, Verdict
@@ -33,6 +34,23 @@ def test_each_redacted_region_has_one_mask(make: Make, text: str, sizes: list[in
     """Spans are dropped with one mask a region: overlapping spans share it, adjacent ones do not."""
     out, guard = deliver(make, verdict(Action.REDACT, mask=MASK), cut(text, sizes))
     assert out == expected(text, guard.verdicts)
+
+
+@settings(max_examples=250)
+@given(MADE, TEXTS, SIZES, st.sampled_from(Action))
+def test_what_has_left_is_made_again_from_the_text(
+    make: Make, text: str, sizes: list[int], action: Action
+) -> None:
+    """At every step, with masks, blocks and faults: what was returned so far, from the text so far."""
+    guard = StreamGuard(make(), verdict(action, mask=MASK))
+    out = fed = ""
+    assert guard.cleared_of("") == ""
+    for piece in cut(text, sizes):
+        fed += piece
+        out += guard.feed(piece).text
+        assert guard.cleared_of(fed) == out
+    out += guard.finish().text
+    assert guard.cleared_of(fed) == out
 
 
 def test_overlapping_spans_of_two_scanners_share_the_first_ones_mask() -> None:

@@ -20,6 +20,7 @@ def test_the_names() -> None:
         "sluicegate_faults_total",
         "sluicegate_first_token_added_seconds",
         "sluicegate_first_token_seconds",
+        "sluicegate_guard_calls_total",
         "sluicegate_held_characters",
         "sluicegate_hold_seconds",
         "sluicegate_in_flight_streams",

@@ -21,6 +21,8 @@ _SUBJECTS = ("key", "user", "header:NAME")
 def guards(at: Mapping[str, Cursor]) -> bool:
     """Return whether the role may guard for others; report rights without ``guard: true``."""
     right = "guard" in at and bool(at["guard"].truth())
+    if right and "subject" in at:
+        at["subject"].fault("has no effect with `guard: true`: a call names the end user as `user`")
     for name in ("speaks_for", "default_role"):
         if name in at and not right:
             at[name].fault("has no effect without `guard: true`; add it, or drop this field")

@@ -80,7 +80,7 @@ async def _answer(
     try:
         house.opened(exchange)
         if not exchange.request.stream:
-            body = await _unless_gone(http, relay_plain(house.upstream, exchange))
+            body = await unless_gone(http, relay_plain(house.upstream, exchange))
             return json_response(body, headers=headers)
         events = relay_stream(house.upstream, exchange)
         first = await _begin(http, events, exchange, house.settings.keep_alive)
@@ -174,7 +174,7 @@ async def _begin(
         await asyncio.gather(gone, *([] if exchange.begun else [first]), return_exceptions=True)
 
 
-async def _unless_gone(http: Request, work: Awaitable[_T]) -> _T:
+async def unless_gone(http: Request, work: Awaitable[_T]) -> _T:
     """The work's result; when the caller leaves first the work is cancelled. Raises ClientDisconnect."""
     task = asyncio.ensure_future(work)
     gone = asyncio.ensure_future(_disconnect(http))

@@ -283,6 +283,14 @@ class AnswerGuards:
         guard = self._guards.get(channel)
         return 0 if guard is None or channel[0] in self._stopped else guard.held
 
+    def cleared_of(self, channel: Channel, text: str) -> Cleared | None:
+        """Return what has left of a channel's text, made from that text; see ``StreamGuard.cleared_of``.
+
+        None: the channel has had no text.
+        """
+        guard = self._guards.get(channel)
+        return None if guard is None else guard.cleared_of(text)
+
     def again(self) -> AnswerGuards:
         """Guards that have read nothing, for the same request."""
         return AnswerGuards(self._firewall, self._role, self._view, self._request, self._ceiling)

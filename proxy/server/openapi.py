@@ -50,7 +50,7 @@ _BODIES: Mapping[str, tuple[str, dict[str, Any], list[str]]] = {
     ),
     "/v1/guard": (
         "Guard a text that others relay.",
-        {"text": _TEXT, "stream": _MODEL, "final": _FLAG, "role": _TEXT, "input": _TEXT},
+        {"text": _TEXT, "stream": _MODEL, "final": _FLAG, "role": _TEXT, "user": _TEXT, "input": _TEXT},
         ["text"],
     ),
     "/beta/litellm_basic_guardrail_api": (
@@ -67,9 +67,10 @@ _BODIES: Mapping[str, tuple[str, dict[str, Any], list[str]]] = {
 _STATUS: Mapping[str, str] = {
     "400": "The request cannot be served, or its answer was withheld.",
     "401": "No key, or one that is not known.",
-    "403": "The key may not speak for that role.",
+    "403": "The key may not guard for others, not speak for that role, or not use models.",
     "404": "The model does not exist for this key.",
     "408": "The request did not come in time.",
+    "409": "The stream was given up to make room for others.",
     "413": "The request is too large.",
     "422": "The model server found the request invalid.",
     "429": "The key has asked more than it may, or the model server is busy.",

@@ -19,7 +19,7 @@ from proxy.errors import ConfigError, NotAuthorised, ProxyError, RequestError, U
 from proxy.server.admission import Overload
 from proxy.server.answering import answer
 from proxy.server.auth import authenticate
-from proxy.server.guard_routes import GUARD_PATHS
+from proxy.server.guard_routes import GUARD_PATHS, NEUTRAL
 from proxy.server.openapi import document
 from proxy.server.responses import error_response, for_error, json_response
 from proxy.server.state import House
@@ -77,7 +77,7 @@ def add_routes(app: FastAPI, house: House, *, metrics: bool) -> None:
     for path in DIALECTS:
         app.add_route(f"/v1{path}", _route(house, f"/v1{path}", _answer_of(path)), methods=["POST"])
     for path, work in GUARD_PATHS.items():
-        app.add_route(path, _route(house, path, work), methods=["POST"])
+        app.add_route(path, _route(house, NEUTRAL, work), methods=["POST"])
     app.add_route("/v1/models", _route(house, "/v1/models", _models), methods=["GET"])
     app.add_route("/healthz", healthy, methods=["GET"])
     app.add_route("/readyz", ready, methods=["GET"])

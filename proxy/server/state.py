@@ -20,7 +20,8 @@ from proxy.metrics import UNSCANNABLE, Metrics
 from proxy.policy import NO_RULE
 from proxy.server import logs
 from proxy.server.firewall import AnswerGuards, Firewall
-from proxy.server.guarding import Sessions
+from proxy.server.guard_sessions import Sessions
+from proxy.server.guard_work import Bounds
 from proxy.server.limits import Limits, MemoryLimits
 from proxy.server.probing import Probing
 from proxy.server.relay import Exchange, GuardFault
@@ -55,6 +56,7 @@ class House:
         self.probing = Probing()
         self.limits: Limits = MemoryLimits()
         self.sessions = Sessions()
+        self.guard_bounds = Bounds()
         self.traces: Traces | None = None
         self.reloader: Reloader | None = None
         self.policy_in_force()

@@ -90,6 +90,7 @@ def served(small_index: SmallIndex, tmp_path_factory: pytest.TempPathFactory) ->
     with serving(small_index, tmp_path_factory.mktemp("faults")) as made:
         made.key("public")
         made.key("admin")
+        made.key("gateway")
         yield made
 
 
@@ -194,7 +195,7 @@ def test_a_guard_endpoint_that_raises(
     body = {"text": SAYS} if path == "/v1/guard" else {"input_type": "response", "texts": [SAYS]}
     with monkeypatch.context() as patch:
         calls = break_at(patch, place, 1)
-        answer = served.web.post(path, json=body, headers=served.headers("admin"))
+        answer = served.web.post(path, json=body, headers=served.headers("gateway"))
     if calls[0]:
         assert answer.status_code == 500
         assert answer.json()["error"]["type"] == "server_error"

@@ -233,7 +233,7 @@ def gateway(served: Served, folder: Path) -> Iterator[httpx.Client]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    text = CONFIG.format(upstream=served.up.url, guard=served.url, key=served.key("public"))
+    text = CONFIG.format(upstream=served.up.url, guard=served.url, key=served.key("gateway"))
     (folder / "config.yaml").write_text(text, "utf-8")
     with (folder / "log.txt").open("wb") as log:
         process = subprocess.Popen(

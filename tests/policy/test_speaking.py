@@ -68,6 +68,8 @@ def test_roles_may_stand_in_any_order(order: tuple[str, ...]) -> None:
         ({"default_role": "membr"}, "default_role", "not among the roles of `speaks_for`; did you mean"),
         ({"default_role": "member"}, "default_role", '"member" may read what "guest" may not'),
         ({"default_role": 7}, "default_role", "expected text"),
+        ({"subject": "user"}, "subject", "has no effect with `guard: true`"),
+        ({"concurrent": 2, "key_concurrent": 5}, "key_concurrent", "has no effect: with `subject: key`"),
     ],
 )
 def test_a_fault_of_a_guard_role_is_named(changes: dict[str, Any], path: str, part: str) -> None:

@@ -21,11 +21,12 @@ def served(small_index: SmallIndex, tmp_path_factory: pytest.TempPathFactory) ->
         yield made
 
 
-def guard(served: Served, by: str = "public", **body: Any) -> httpx.Response:
-    return served.web.post("/v1/guard", json=body, headers=served.headers(by))
+def guard(served: Served, role: str = "public", by: str = "gateway", **body: Any) -> httpx.Response:
+    """As a gateway asks for a caller of ``role``, with the key of role ``by``."""
+    return served.web.post("/v1/guard", json={"role": role} | body, headers=served.headers(by))
 
 
-def litellm(served: Served, by: str = "public", **body: Any) -> httpx.Response:
+def litellm(served: Served, by: str = "gateway", **body: Any) -> httpx.Response:
     """As LiteLLM calls it: the key in x-api-key, and all its fields."""
     usual = {"input_type": "response", "request_data": {}, "litellm_version": "1.109.1", "images": None}
     return served.web.post(LITELLM, json=usual | body, headers={"x-api-key": served.key(by)})
@@ -112,15 +113,32 @@ def test_a_wrong_call_is_refused(served: Served, body: dict[str, Any], param: st
     assert answer.json()["error"]["param"] == param
 
 
-def test_a_gateway_speaks_for_lesser_roles(served: Served) -> None:
-    """A key may ask for a role that reads less, never for one that reads more or something else."""
-    assert guard(served, "admin", text=ADMIN, role="public").json()["action"] == "block"
-    assert guard(served, "admin", text=STAFF, role="staff").json()["action"] == "pass"
-    assert guard(served, "public", text=STAFF, role="admin").status_code == 403
+def test_a_gateway_speaks_for_the_roles_of_its_policy(served: Served) -> None:
+    """Each call is judged as the role it names; any other value is refused in the same words."""
+    assert guard(served, "public", text=ADMIN).json()["action"] == "block"
+    assert guard(served, "staff", text=STAFF).json()["action"] == "pass"
+    assert guard(served, "admin", text=ADMIN).json()["action"] == "pass"
+    wrong: list[Any] = ["gateway", "nobody", "Admin", "", " admin", "admin\x00", 7, ["admin"], {"a": 1}, True]
+    for role in wrong:
+        params = {"role": role}
+        answers = [guard(served, role, text="a"), litellm(served, additional_provider_specific_params=params)]
+        for answer in answers:
+            assert answer.status_code == 403
+            assert answer.json() == answers[0].json()
+            assert answer.json()["error"]["code"] == "role_not_allowed"
+
+
+def test_a_call_without_a_role_is_judged_by_the_default_role(served: Served) -> None:
+    """The least one. Before, a gateway's key was judged by its own clearance, and nothing was stopped."""
+    for body in ({"text": STAFF}, {"text": STAFF, "role": None}):
+        answer = served.web.post("/v1/guard", json=body, headers=served.headers("gateway"))
+        assert answer.json()["action"] == "block"
+    assert litellm(served, texts=[STAFF]).json()["action"] == "BLOCKED"
+    staff = {"role": "staff"}
     assert (
-        litellm(served, texts=[ADMIN], additional_provider_specific_params={"role": "admin"}).status_code
-        == 403
+        litellm(served, texts=[STAFF], additional_provider_specific_params=staff).json()["action"] == "NONE"
     )
+    assert served.trail()[-1]["role"] == "staff"
 
 
 def test_who_has_no_key(served: Served) -> None:
