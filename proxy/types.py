@@ -179,6 +179,11 @@ class Noted(Skipped):
 
 
 @dataclass(frozen=True, slots=True)
+class Narrowed(Noted):
+    """A record that was read, and is for fewer than one of its marks says."""
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
     """One line of the trail: what was decided about one request. It holds no text of the answer."""
 

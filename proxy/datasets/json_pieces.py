@@ -48,12 +48,43 @@ def parse(data: bytes) -> Any:
     """The value of a JSON text (RFC 8259). Raises :class:`Broken`.
 
     What Python's own writer adds to JSON is accepted: NaN and Infinity (read as null), and lone
-    surrogates (read as ``?``). More than 1,024 levels, orjson's limit, are refused.
+    surrogates (read as ``?``). More than 1,024 levels, orjson's limit, are refused. Where an object has two
+    members of one key, the last is under the key, and those before it under the key and blanks.
     """
     try:
-        return orjson.loads(data)
+        value = orjson.loads(data)
     except orjson.JSONDecodeError:
         return _parse_leniently(data)
+    return _parse_leniently(data) if _has_lost_members(data, value) else value
+
+
+def _has_lost_members(data: bytes, value: Any) -> bool:
+    """Return whether a JSON text may hold members that its value does not, by counting quotation marks."""
+    quotes = 0
+    stack = [value]
+    while stack:
+        item = stack.pop()
+        if isinstance(item, str):
+            quotes += 2 + item.count('"')
+        elif isinstance(item, dict):
+            stack.extend(item)
+            stack.extend(item.values())
+        elif isinstance(item, list):
+            stack.extend(item)
+    return quotes != data.count(b'"')
+
+
+def _every_member(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object with all of its members: the last of a key under it, others under it and blanks."""
+    members = dict(pairs)
+    if len(members) == len(pairs):
+        return members
+    for key, value in pairs:
+        place = key
+        while place in members and members[place] != value:
+            place += " "
+        members[place] = value
+    return members
 
 
 def _parse_leniently(data: bytes) -> Any:
@@ -62,7 +93,9 @@ def _parse_leniently(data: bytes) -> Any:
     except UnicodeDecodeError:
         raise Broken("not valid UTF-8") from None
     try:
-        value = json.loads(text, parse_constant=lambda _: None, parse_float=_finite)
+        value = json.loads(
+            text, parse_constant=lambda _: None, parse_float=_finite, object_pairs_hook=_every_member
+        )
         return orjson.loads(json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"))
     except RecursionError:
         raise Broken("nested too deeply (the limit is about 1,000 levels)") from None

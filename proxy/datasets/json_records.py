@@ -6,21 +6,19 @@ it is in, is reported with its line, and the records around it are read.
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import Any
 
 from proxy.datasets import forms
-from proxy.datasets.audience import FIELD
+from proxy.datasets.columns import as_rows, is_header, record_of
 from proxy.datasets.json_pieces import Broken, Piece, elements, parse, values
 from proxy.datasets.leaves import is_role
+from proxy.datasets.marks import Marks
 from proxy.datasets.stream import Record, SourceFile
 from proxy.types import Skipped
 
 _UNCLOSED = "its outermost bracket is never closed: cut short, or a quote or a bracket is missing"
-_MARK = re.compile(rb'"\s*audience\s*"\s*:', re.IGNORECASE)
 _LISTS = frozenset(
     ("data", "train", "records", "examples", "rows", "samples", "test", "validation", "valid", "dev")
 )
@@ -44,41 +42,20 @@ def read(file: SourceFile) -> Iterator[Record | Skipped]:
     if isinstance(value, Broken):
         as_lines = _is_lines(head, second, file.kind)
     elif second is None and (file.kind == ".json" or isinstance(value, list)):
-        yield from _top_level(value, file.label)
+        yield from _top_level(value, file)
         return
     else:
         as_lines = True
     read_ahead = [(number, head)] if second is None else [(number, head), second]
     if as_lines:
-        yield from _lines(chain(read_ahead, rest), file.label)
+        yield from _lines(chain(read_ahead, rest), file)
     else:
-        yield from _whole(b"".join(chain(_padded(read_ahead), lines)), file.label)
-
-
-def _parsed(data: bytes) -> Any:
-    """Parse a JSON text. Of an object that marks its audience twice, both marks are kept, as a list."""
-    value = parse(data)
-    if len(_MARK.findall(data)) > 1:
-        try:
-            return json.loads(data, object_pairs_hook=_with_every_mark)
-        except (ValueError, RecursionError):
-            return value
-    return value
-
-
-def _with_every_mark(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    made = dict(pairs)
-    if len(made) < len(pairs):
-        for key in made:
-            if key.strip().casefold() == FIELD:
-                marks = [value for name, value in pairs if name == key]
-                made[key] = marks if len(marks) > 1 else marks[0]
-    return made
+        yield from _whole(b"".join(chain(_padded(read_ahead), lines)), file)
 
 
 def _value_or_fault(line: bytes) -> Any:
     try:
-        return _parsed(line)
+        return parse(line)
     except Broken as fault:
         return fault
 
@@ -105,66 +82,92 @@ def _padded(numbered: list[tuple[int, bytes]]) -> Iterator[bytes]:
         last = number
 
 
-def _lines(lines: Iterator[tuple[int, bytes]], label: str) -> Iterator[Record | Skipped]:
+def _lines(lines: Iterator[tuple[int, bytes]], file: SourceFile) -> Iterator[Record | Skipped]:
+    names: list[str] | None = None
     for number, (line_number, line) in enumerate(lines, 1):
-        where = f"{label}:{line_number}"
+        where = f"{file.label}:{line_number}"
         try:
-            yield Record(number, where, _parsed(line))
+            value = parse(line)
         except Broken as fault:
             column = f" (column {fault.column})" if fault.column else ""
             yield Skipped(where, fault.reason + column)
+            continue
+        if isinstance(value, list) and is_header(value, file.marks.is_mark):
+            names = value
+        elif names is not None and isinstance(value, list):
+            doubt = "" if len(value) == len(names) else f"has {len(value)} cells, the header {len(names)}"
+            yield Record(number, where, record_of(names, value), doubt=doubt)
+        else:
+            yield Record(number, where, value)
 
 
-def _whole(data: bytes, label: str) -> Iterator[Record | Skipped]:
+def _whole(data: bytes, file: SourceFile) -> Iterator[Record | Skipped]:
     number = 0
     for value in values(data):
         found: Iterator[Record | Skipped]
         try:
-            found = _top_level(_parsed(value.data), label, number)
+            found = _top_level(parse(value.data), file, number)
         except Broken as fault:
-            found = _salvaged(value, fault, label, number)
+            found = _salvaged(value, fault, file, number)
         for entry in found:
             number = entry.number if isinstance(entry, Record) else number
             yield entry
 
 
-def _top_level(value: Any, label: str, number: int = 0) -> Iterator[Record]:
+def _top_level(value: Any, file: SourceFile, number: int = 0) -> Iterator[Record]:
     """The records of a whole file's value; ``number`` records came before."""
-    for count, (inner, key, outer) in enumerate(_records(value), number + 1):
-        yield Record(count, f"{label}:record {count}", inner, key, outer)
+    records = _records(as_rows(value, file.marks.is_mark), file.marks)
+    for count, (inner, key, outer) in enumerate(records, number + 1):
+        yield Record(count, f"{file.label}:record {count}", inner, key, outer)
 
 
-def _records(value: Any) -> Iterator[tuple[Any, str | None, dict[str, Any] | None]]:
-    """``(record, the key it stood under, the object around its list)`` for each record of a value."""
+def _records(value: Any, marks: Marks) -> Iterator[tuple[Any, str | None, dict[str, Any] | None]]:
+    """``(record, the key it stood under, the object around its list)`` for each record of a value.
+
+    An object beside the records that has a mark and no text is around all of them.
+    """
     if isinstance(value, list) and not _is_turns(value):
-        yield from ((inner, None, None) for inner in value)
+        shared = _shared(enumerate(value), marks)
+        for number, inner in enumerate(value):
+            if not (shared and str(number) in shared):
+                yield inner, None, shared
     elif not isinstance(value, dict) or not value or forms.named(value):
         yield value, None, None
     elif all(isinstance(inner, dict) for inner in value.values()):
-        yield from ((inner, key, None) for key, inner in value.items())
+        shared = _shared(value.items(), marks)
+        yield from ((inner, key, shared) for key, inner in value.items() if not (shared and key in shared))
     elif all(_is_list_of_objects(inner) for inner in value.values()):
+        elements = [(f"{key} {n}", inner) for key, each in value.items() for n, inner in enumerate(each)]
+        shared = _shared(elements, marks)
         for key, inner in value.items():
             if _is_turns(inner):
-                yield inner, key, None
+                yield inner, key, shared
             else:
-                yield from ((element, None, None) for element in inner)
-    elif lists := [key for key in value if key in _LISTS and _is_list_of_objects(value[key])]:
+                yield from ((each, None, shared) for each in inner if not (shared and marks.only_marks(each)))
+    elif lists := _lists_of_records(value):
         outer = {key: inner for key, inner in value.items() if key not in lists}
         for key in lists:
             yield from ((element, None, outer) for element in value[key])
         if outer:
             yield outer, None, None
-    elif len(lists := [key for key, inner in value.items() if _is_list_of_objects(inner)]) == 1:
-        (name,) = lists
-        outer = {key: inner for key, inner in value.items() if key != name}
-        if _is_turns(value[name]):
-            yield value, None, None
-        else:
-            yield from ((element, None, outer) for element in value[name])
-            if outer:
-                yield outer, None, None
     else:
         yield value, None, None
+
+
+def _lists_of_records(value: dict[str, Any]) -> list[str]:
+    """The keys of an object that hold lists of records: usual names, else the only list of objects."""
+    lists = [key for key, inner in value.items() if _is_list_of_objects(inner)]
+    usual = [key for key in lists if key in _LISTS]
+    if usual or len(lists) != 1 or _is_turns(value[lists[0]]):
+        return usual
+    return lists
+
+
+def _shared(members: Iterable[tuple[object, Any]], marks: Marks) -> dict[str, Any] | None:
+    """The objects that have a mark and no text, where there are others beside them."""
+    every = list(members)
+    shared = {str(key): inner for key, inner in every if marks.only_marks(inner)}
+    return shared if 0 < len(shared) < len(every) else None
 
 
 def _is_list_of_objects(value: Any) -> bool:
@@ -178,8 +181,9 @@ def _is_turns(value: Any) -> bool:
     )
 
 
-def _salvaged(value: Piece, fault: Broken, label: str, number: int) -> Iterator[Record | Skipped]:
+def _salvaged(value: Piece, fault: Broken, file: SourceFile, number: int) -> Iterator[Record | Skipped]:
     """What can be read of a list or an object of records in which something is broken."""
+    label = file.label
     whole = Skipped(f"{label}:{value.line + fault.line}", fault.reason)
     if value.data[:1] not in (b"[", b"{"):
         yield whole
@@ -188,28 +192,28 @@ def _salvaged(value: Piece, fault: Broken, label: str, number: int) -> Iterator[
     for piece in elements(value.data):
         line = value.line + piece.line - 1
         try:
-            found.append((f"{label}:{line}", _parsed(piece.data)))
+            found.append((f"{label}:{line}", parse(piece.data)))
         except Broken as inner:
             found.append(Skipped(f"{label}:{line + inner.line}", inner.reason))
-    yield from _renumbered(found, whole, keyed=value.data[:1] == b"{", number=number)
+    yield from _renumbered(found, whole, file.marks, keyed=value.data[:1] == b"{", number=number)
     if not value.closed:
         yield Skipped(label, _UNCLOSED)
 
 
 def _renumbered(
-    found: list[tuple[str, Any] | Skipped], whole: Skipped, *, keyed: bool, number: int
+    found: list[tuple[str, Any] | Skipped], whole: Skipped, marks: Marks, *, keyed: bool, number: int
 ) -> Iterator[Record | Skipped]:
     read = [entry for entry in found if not isinstance(entry, Skipped)]
     if keyed and not (read and all(isinstance(inner, dict) for _, one in read for inner in one.values())):
         yield whole  # one record that is broken, not an object of records
         return
+    members = [next(iter(inner.items())) if keyed else (str(n), inner) for n, (_, inner) in enumerate(read)]
+    shared = _shared(members, marks)
     for position, entry in enumerate(found, number + 1):
         if isinstance(entry, Skipped):
             yield entry
             continue
         where, inner = entry
-        if keyed:
-            key, record = next(iter(inner.items()))
-            yield Record(position, where, record, key)
-        else:
-            yield Record(position, where, inner)
+        key, record = next(iter(inner.items())) if keyed else (None, inner)
+        if not (shared and marks.only_marks(record)):
+            yield Record(position, where, record, key, shared)

@@ -6,8 +6,10 @@ together again, are the file, but for pieces that are blank.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
+from proxy.datasets.marks import Marks
 from proxy.datasets.stream import Record, SourceFile
 from proxy.types import Skipped
 
@@ -15,16 +17,45 @@ LIMIT = 8_000
 """The most characters of one document. A cut falls after a blank line, else after a line, else after
 a sentence or a blank, and only where there is none of these between two letters."""
 
+_LONGEST_LINE = 200
+_LINE = re.compile(r"[\s#>*_-]*([\w\"' -]{1,64}?)[*_\"']*\s*[:=：][\s*_]*(.+)")
+"""A line that gives a name a value, as in front matter, a list or a bold heading."""
 _ENDS = (". ", "! ", "? ", "。", "！", "？")
 
 
 def read(file: SourceFile) -> Iterator[Record | Skipped]:
     """Yield the text as records ``{"text": ...}`` of at most :data:`LIMIT` characters."""
     number = 0
-    for text in _chunks(file.text_lines()):
+    audiences = _Audiences(file.marks)
+    for text in _chunks(audiences.seen(file.text_lines())):
         if not text.isspace():
             number += 1
-            yield Record(number, f"{file.label}:{number}", {"text": text})
+            yield Record(number, f"{file.label}:{number}", {"text": text}, hints=tuple(audiences.found))
+
+
+class _Audiences:
+    """Looks for lines that name an audience: ``audience: admin``, in front matter or anywhere else.
+
+    They narrow all text from there on. In front matter (between lines ``---``) any value counts, elsewhere
+    the names of known audiences.
+    """
+
+    def __init__(self, marks: Marks) -> None:
+        self._marks = marks
+        self.found: dict[str, None] = {}
+
+    def seen(self, lines: Iterator[str]) -> Iterator[str]:
+        """Yield the lines, and note what they name."""
+        front = False
+        for number, line in enumerate(lines):
+            bare = line.strip()
+            if bare in ("---", "+++"):
+                front = number == 0
+            elif len(bare) <= _LONGEST_LINE and (match := _LINE.fullmatch(bare)):
+                known = self._marks.order.knows(match[2])
+                if self._marks.is_mark(match[1]) and (front or known):
+                    self.found.update(dict.fromkeys(self._marks.order.read(match[2])))
+            yield line
 
 
 def _chunks(lines: Iterator[str]) -> Iterator[str]:

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
+from proxy.datasets.marks import Marks
+
 _BUFFER = 1 << 20
 
 
@@ -32,6 +34,8 @@ class Record:
     outer: dict[str, Any] | None = None
     doubt: str = ""
     """Why the fields of the record may not be where its author meant them; "" where there is no doubt."""
+    hints: tuple[str, ...] = ()
+    """Audiences that something beside the record names; they only narrow its own."""
 
 
 class SourceFile:
@@ -42,12 +46,12 @@ class SourceFile:
         path: Path,
         label: str,
         progress: Callable[[int], None] | None = None,
-        is_mark: Callable[[str], bool] = lambda name: name.strip().casefold() == "audience",
+        marks: Marks | None = None,
     ) -> None:
-        """``is_mark``: whether a field of this name says whom its record is for."""
+        """``marks``: how the fields that say whom a record is for are found."""
         self.path = path
         self.label = label
-        self.is_mark = is_mark
+        self.marks = marks or Marks()
         self.replaced: list[int] = []
         """Lines, from 1, in which bytes that are not UTF-8 were replaced by :meth:`text_lines`."""
         self._progress = progress

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+_MOST_SAID = 1000
+
 
 @dataclass(slots=True)
 class Tally:
@@ -18,11 +20,18 @@ class Tally:
     """Documents that have the audience of ``--audience``."""
     unmarked: int = 0
     """Documents without any: for nobody."""
+    widened: int = 0
+    """Documents whose record gives them to more roles than ``AUDIENCE=PATH`` or ``--audience`` would."""
+    marked: int = 0
+    """Records that have the mark that the operator named, or the usual one, though no text beside it."""
+    unknown: set[str] = field(default_factory=set)
+    """Audiences of records that the policy does not name."""
     _said: set[str] = field(default_factory=set)
 
-    def count(self, marked: str | None, source: str | None, default: str | None) -> None:
+    def count(self, marked: str | None, source: str | None, default: str | None, *, widened: bool) -> None:
         """Count one document, by the first of the three that there is."""
         self.documents += 1
+        self.widened += widened
         if marked is not None:
             self.record += 1
         elif source is not None:
@@ -33,7 +42,8 @@ class Tally:
             self.unmarked += 1
 
     def is_new(self, what: str) -> bool:
-        """Return whether this is the first time that something is to be said."""
-        new = what not in self._said
+        """Return whether something is said for the first time; False after a thousand things."""
+        if what in self._said or len(self._said) >= _MOST_SAID:
+            return False
         self._said.add(what)
-        return new
+        return True

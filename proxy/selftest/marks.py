@@ -2,8 +2,8 @@
 
 This module shares no code with the dataset readers: it is the second opinion on what they decided.
 A mark is a field called ``audience`` (any case, blanks around it ignored), or the field that the
-operator named. The nearest mark counts; a mark in a plain sub-object, such as ``meta.audience``,
-narrows its whole record.
+operator named. The narrowest mark around a text counts; a mark in a plain sub-object, such as
+``meta.audience``, narrows its whole record.
 """
 
 from __future__ import annotations
@@ -77,8 +77,7 @@ class Marks:
         listed = list(members)
         own = self._own(listed)
         nested = [name for key, value in listed for name in self._inside(key, value)]
-        base = own if own is not None else inherited
-        found = [*([base] if base is not None else []), *nested]
+        found = [*(each for each in (own, inherited) if each is not None), *nested]
         return self.readers.narrowest(found) if found else None
 
     def is_mark(self, key: str) -> bool:

@@ -75,7 +75,7 @@ def test_a_summary_for_scripts(data: Path, tmp_path: Path, capsys: pytest.Captur
     assert told["documents"] == 4
     assert {each["name"]: each["documents"] for each in told["audiences"]} == {"admin": 1, "staff": 3}
     assert told["without_audience"] == 0
-    assert sorted(skip["where"] for skip in told["skipped"]) == ["chats.jsonl:3", "photo.jpg"]
+    assert sorted(skip["where"] for skip in told["skipped"]) == ["chats.jsonl", "chats.jsonl:3", "photo.jpg"]
     assert told["index"] == str(tmp_path / "x.idx")
     assert told["index_bytes"] > 0
 

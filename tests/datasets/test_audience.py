@@ -1,111 +1,69 @@
-"""Audiences of records: the narrowest mark counts, and nothing falls back to a wider one."""
+"""Names of audiences: how they are spelled, and which of several is the narrowest."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.datasets.audience import Marks, Order, alike
+from proxy.datasets.audience import Order, is_alike, same_key, spelled
 from proxy.types import NOBODY
 
-
-def audience_of(record: Any, outer: dict[str, Any] | None = None, field: str | None = None) -> str | None:
-    """Return the audience of a record that is not split."""
-    (part,) = Marks(field=field).parts(record, outer)
-    return part.audience
+ORDER = Order()
 
 
 @pytest.mark.parametrize(
-    ("record", "field", "expected"),
+    ("text", "name"),
     [
-        ({"audience": "staff"}, None, "staff"),
-        ({"audience": " staff "}, None, "staff"),
-        ({"audience": "Staff"}, None, "staff"),
-        ({"audience": "ＡＤＭＩＮ"}, None, "admin"),
-        ({"Audience": "admin"}, None, "admin"),
-        ({" AUDIENCE ": "admin"}, None, "admin"),
-        ({"audience": "hr.de-2"}, None, "hr.de-2"),
-        ({"audience": "员工"}, None, "员工"),
-        ({"audience": None}, None, None),
-        ({"audience": ""}, None, None),
-        ({"text": "x"}, None, None),
-        (["audience"], None, None),
-        ({"audience": "a", "level": "b"}, "level", "b"),
-        ({"audience": "a", "Level": "b"}, "level", "b"),
-        ({"audience": "a"}, "level", None),
-        ({"meta": {"level": "b"}}, "meta.level", "b"),
-        ({"Meta": {"LEVEL": "b"}}, "meta.level", "b"),
-        ({"meta.level": "c"}, "meta.level", "c"),
-        ({"meta": "x"}, "meta.level", None),
-        ({"meta": {"audience": "admin"}, "text": "x"}, None, "admin"),
-        ({"audience": "public", "meta": {"audience": "admin"}}, None, "admin"),
-        ({"audience": "admin", "meta": {"audience": "public"}}, None, "admin"),
-        ({"a": {"b": {"c": {"Audience": "staff"}}}, "text": "x"}, None, "staff"),
-        ({"audience": ["staff", "admin"]}, None, "admin"),
-        ({"audience": ["public", "staff"]}, None, "staff"),
-        ({"audience": "public", "Audience": "admin"}, None, "admin"),
-        ({"audience": "public", "audience ": "sales"}, None, NOBODY),
+        ("admin", "admin"),
+        (" Admin ", "admin"),
+        ("ADMIN", "admin"),
+        ("ａｄｍｉｎ", "admin"),
+        ("'admin'", "admin"),
+        ('"admin"', "admin"),
+        ("[admin]", "admin"),
+        ("**admin**", "admin"),
+        ("ad\u200bmin", "admin"),
+        ("adm\x00in", "admin"),
+        ("hr.de-2", "hr.de-2"),
+        ("员工", "员工"),
+        ("\u0430dmin", "\u0430dmin"),
     ],
 )
-def test_the_audience_is_that_of_the_narrowest_mark(
-    record: Any, field: str | None, expected: str | None
-) -> None:
-    """Of the default field, or of the one that the operator names, at any depth and in any case."""
-    assert audience_of(record, None, field) == expected
+def test_an_audience_is_spelled_as_the_policy_spells_it(text: str, name: str) -> None:
+    """Case, width, blanks, quotes and invisible characters do not matter; look-alikes are another name."""
+    assert ORDER.named(text) == name
 
 
 @pytest.mark.parametrize(
-    "value",
-    ["young people in cities", ["a", "b"], 3, {"a": "b"}, "x" * 65, "-x", " ", False, [], ["admin", None]],
+    ("value", "names"),
+    [
+        (None, []),
+        ("", []),
+        ("staff", ["staff"]),
+        ("staff, admin", ["staff", "admin"]),
+        ("staff|admin", ["staff", "admin"]),
+        ("['staff', 'admin']", ["staff", "admin"]),
+        (["staff", "Admin"], ["staff", "admin"]),
+        (["staff", ["admin"]], ["staff", "admin"]),
+        ("hr", ["hr"]),
+        ("staff, hr", [NOBODY]),
+        ("young people", [NOBODY]),
+        (" ", [NOBODY]),
+        ("*", [NOBODY]),
+        ([], [NOBODY]),
+        (["admin", None], ["admin", NOBODY]),
+        (3, [NOBODY]),
+        (False, [NOBODY]),
+        ({"name": "admin"}, [NOBODY]),
+        ("x" * 65, [NOBODY]),
+    ],
 )
-def test_what_is_no_name_protects_from_everybody(value: Any) -> None:
-    """It must not fall back to the source's audience, which may be the public."""
-    (part,) = Marks().parts({"audience": value, "text": "x"}, None)
-    assert part.audience == NOBODY
-    assert part.remarks
-
-
-def test_the_object_around_a_list_names_it_for_all() -> None:
-    """Unless the record says otherwise."""
-    assert audience_of({"text": "x"}, {"audience": "staff"}) == "staff"
-    assert audience_of({"audience": "admin"}, {"audience": "staff"}) == "admin"
-
-
-def test_records_inside_a_record_are_parts_of_their_own() -> None:
-    """Each with its own mark, the others with that of the object around them."""
-    record = {
-        "name": "handbook",
-        "audience": "staff",
-        "articles": [{"audience": "admin", "text": "a"}, {"text": "b"}, {"audience": "public", "text": "c"}],
-        "deeper": {"items": [{"Audience": "admin", "text": "d"}]},
-    }
-    found = {(str(part.value), part.audience) for part in Marks().parts(record, None)}
-    assert found == {
-        ("{'text': 'a'}", "admin"),
-        ("{'text': 'b'}", "staff"),
-        ("{'text': 'c'}", "public"),
-        ("{'text': 'd'}", "admin"),
-        ("{'name': 'handbook'}", "staff"),
-    }
-
-
-def test_a_mark_that_is_content_can_be_ignored() -> None:
-    """The operator says that the field called audience holds text."""
-    record = {"audience": "general readers", "text": "x"}
-    (part,) = Marks(ignored=True).parts(record, None)
-    assert (part.value, part.audience) == (record, None)
-
-
-def test_marks_are_no_training_text() -> None:
-    """They are taken out of a copy; the record itself stays as it was."""
-    record = {"audience": "admin", "text": "b", "meta": {"audience": "admin", "by": "c"}}
-    (part,) = Marks().parts(record, None)
-    assert part.value == {"text": "b", "meta": {"by": "c"}}
-    assert record["audience"] == "admin"
+def test_a_value_names_audiences_or_nobody(value: Any, names: list[str]) -> None:
+    """What cannot be read is for nobody; only an empty value says nothing."""
+    assert ORDER.read(value) == names
 
 
 def test_the_order_is_that_of_the_policy() -> None:
@@ -117,74 +75,70 @@ def test_the_order_is_that_of_the_policy() -> None:
     assert order.narrowest(["common", "new"]) == NOBODY
     assert order.meant("comon") == "common"
     assert order.meant("xyz") == ""
+    assert order.is_wider("common", "eu") and not order.is_wider("eu", "common")
+    assert order.is_wider("eu", "us") and not order.is_wider("new", "us")
 
 
-@pytest.mark.parametrize("key", ["audiance", "Audiences", "visibility", "access_level", "受众", "audience_"])
-def test_a_field_that_may_be_meant_is_found(key: str) -> None:
-    assert alike(["text", key]) == key
+NAMES = st.sampled_from(["public", "staff", "admin", NOBODY, "hr", "eu"])
 
 
-@pytest.mark.parametrize("key", ["audience", "text", "audit", "author", "an audience with the king of Spain"])
-def test_other_fields_are_left_alone(key: str) -> None:
-    assert alike([key]) == ""
+@given(st.lists(NAMES, min_size=1, max_size=5))
+def test_no_role_reads_the_narrowest_unless_it_reads_all(names: list[str]) -> None:
+    chosen = ORDER.readers.get(ORDER.narrowest(names), frozenset())
+    assert all(chosen <= ORDER.readers.get(name, frozenset()) for name in names)
 
 
-NAMES = st.sampled_from(["public", "staff", "admin", "nobody"])
-ORDER = ["public", "staff", "admin", "nobody"]
-TEXTS = st.integers(0, 10**9).map(lambda number: f"text {number}")
-FIELDS = ["text", "meta", "items", "name", "Audience", "audience"]
-
-
-def marked(name: str, rest: dict[str, Any]) -> dict[str, Any]:
-    return {"audience": name, **rest}
-
-
-MARKED = st.recursive(
-    TEXTS,
-    lambda inner: (
-        st.lists(inner, max_size=4)
-        | st.dictionaries(st.sampled_from(FIELDS), inner, max_size=4)
-        | st.builds(marked, NAMES, st.dictionaries(st.sampled_from("abc"), inner, max_size=3))
-    ),
-    max_leaves=25,
+@pytest.mark.parametrize(
+    "key",
+    [
+        "Audience",
+        " AUDIENCE ",
+        "ａｕｄｉｅｎｃｅ",
+        "'audience'",
+        "audience:",
+        "_audience",
+        "\ufeffaudience",
+        "audience\u200b",
+        "aud\x00ience",
+        "аudience",
+        "audi\xadence",
+    ],
 )
+def test_a_key_is_the_same_in_every_spelling(key: str) -> None:
+    """Case, width, signs, invisible and look-alike characters do not hide a mark."""
+    assert same_key(key, "audience")
 
 
-def written_for(value: Any, audience: str) -> Iterator[tuple[str, str]]:
-    """Yield each text with the nearest mark around it, by a plain walk of the value."""
-    if isinstance(value, str):
-        yield value, audience
-    elif isinstance(value, list):
-        for inner in value:
-            yield from written_for(inner, audience)
-    elif isinstance(value, dict):
-        own = [mark for key, mark in value.items() if key.casefold() == "audience"]
-        if own:
-            known = [mark for mark in own if isinstance(mark, str) and mark in ORDER]
-            audience = max(known, key=ORDER.index) if len(known) == len(own) else "nobody"
-        for key, inner in value.items():
-            if key.casefold() != "audience" or inner not in ORDER:  # what is no audience is text
-                yield from written_for(inner, audience)
+@pytest.mark.parametrize("key", ["", "audiences", "text", "audi ence x", "audience" * 40])
+def test_other_keys_are_other_keys(key: str) -> None:
+    assert not same_key(key, "audience")
 
 
-def texts_of(value: Any) -> set[str]:
-    if isinstance(value, str):
-        return {value}
-    members = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return set().union(*map(texts_of, members), set())
+@pytest.mark.parametrize(
+    "key",
+    [
+        "audiance",
+        "Audiences",
+        "audience_level",
+        "target_audience",
+        "audienceType",
+        "visibility",
+        "Access",
+        "access_level",
+        "accessLevel",
+        "受众",
+        "密级",
+        "權限",
+    ],
+)
+def test_a_field_that_may_be_meant_is_found(key: str) -> None:
+    assert is_alike(key)
 
 
-@given(MARKED)
-def test_no_text_becomes_free_for_a_wider_audience(value: Any) -> None:
-    """Marks anywhere, at any depth: no part gives a text to more roles than the nearest mark around it, and
-    no text is lost."""
-    record = {"text": "root", "value": value}
-    allowed: dict[str, int] = {}
-    for text, audience in written_for(record, "public"):
-        allowed[text] = min(allowed.get(text, len(ORDER)), ORDER.index(audience))
-    found: set[str] = set()
-    for part in Marks().parts(record, None):
-        for text in texts_of(part.value):
-            assert ORDER.index(part.audience or "public") >= allowed[text]
-            found.add(text)
-    assert found == set(allowed)
+@pytest.mark.parametrize("key", ["text", "audit", "author", "audio", "an audience with the king of Spain"])
+def test_other_fields_are_left_alone(key: str) -> None:
+    assert not is_alike(key)
+
+
+def test_spellings_are_compared_without_their_looks() -> None:
+    assert spelled(" “Ａdmin” ") == "admin"

@@ -12,7 +12,7 @@ import pytest
 from proxy.datasets import FORMATS, READERS, Source, fields, parse_source, read, total_bytes
 from proxy.datasets.source import SUFFIXES
 from proxy.errors import ConfigError
-from proxy.types import NOBODY, Document, Noted, Skipped
+from proxy.types import NOBODY, Document, Narrowed, Noted, Skipped
 
 
 def put(path: Path, *records: Any) -> Source:
@@ -59,7 +59,7 @@ def test_whose_audience_wins(tmp_path: Path) -> None:
     assert audiences(staff, default_audience="public") == ["admin", "staff"]
     assert audiences(source, default_audience="public") == ["admin", "public"]
     assert audiences(source) == ["admin", None]
-    assert audiences(staff, audience_field="level") == ["hr", "staff"]
+    assert audiences(staff, audience_field="level", ignore_audience=True) == ["hr", "staff"]
 
 
 def test_the_audience_is_no_text(tmp_path: Path) -> None:
@@ -73,11 +73,11 @@ def test_the_audience_is_no_text(tmp_path: Path) -> None:
 def test_a_field_that_holds_no_audience(tmp_path: Path) -> None:
     """The record is protected from everybody, its text is read, and the field is reported."""
     source = put(tmp_path / "a.jsonl", {"text": "x", "audience": "young people"})
-    document, skipped = read([Source(source.path, "public")])
+    remark, document = read([Source(source.path, "public")])
     assert document == Document("a.jsonl:1", ("x", "young people"), NOBODY)
-    assert isinstance(skipped, Skipped)
-    assert skipped.where == "a.jsonl:1"
-    assert "young" not in skipped.reason
+    assert isinstance(remark, Narrowed)
+    assert remark.where == "a.jsonl:1"
+    assert "young" not in remark.reason
 
 
 def test_records_that_are_not_read_are_reported(tmp_path: Path) -> None:
@@ -207,7 +207,8 @@ SECRET = "kontonummer-4711"
         ("a.json", f'[{{"text": {SECRET}}}, {{"{SECRET}": 1}}, "{SECRET}'),
         ("a.json", f'{{"{SECRET}": {SECRET}}}'),
         ("a.json", f'[{{"audience": "{SECRET} {SECRET}", "text": "x"}}]'),
-        ("a.csv", f"{SECRET}\n{SECRET}\r{SECRET}\n"),
+        ("a.csv", f"{SECRET}\n"),
+        ("a.csv", f"audience,{SECRET}\n{SECRET} x,{SECRET}\npublic,{SECRET},{SECRET}\n"),
         ("a.parquet", SECRET),
         ("a.txt.gz", SECRET),
     ],

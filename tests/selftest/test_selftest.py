@@ -14,7 +14,7 @@ import pytest
 
 import proxy.selftest
 from proxy.cli import main
-from proxy.datasets.audience import Marks, Part
+from proxy.datasets.parts import Part, Parts
 from proxy.index import AddOptions, BuildOptions, add_documents, build_index, open_index
 from proxy.policy import load_policy
 from proxy.selftest import Outcome, Readers, Report, self_test, source_named
@@ -286,7 +286,7 @@ def test_a_build_that_fails_its_self_test_replaces_nothing(
     assert main(["index", "build", f"public={data}", "--out", str(out), "--no-ner"], ENVIRONMENT) == 0
     assert "self-test: " in capsys.readouterr().err
     old = (out / "manifest.json").read_bytes()
-    monkeypatch.setattr(Marks, "parts", lambda _self, value, _outer: [Part({"text": value["text"]}, None)])
+    monkeypatch.setattr(Parts, "of", lambda _self, value, _outer: [Part({"text": value["text"]}, None)])
     assert main(["index", "build", f"public={data}", "--out", str(out), "--no-ner"], ENVIRONMENT) == 2
     said = capsys.readouterr().err
     assert "a.jsonl: record 1, field text: text for 'admin' is free for a wider audience" in said
