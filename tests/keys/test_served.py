@@ -84,6 +84,36 @@ def test_a_change_by_another_process_counts_soon(path: Path) -> None:
     other.close()
 
 
+def make_and_revoke(path: str, which: str, secrets: Any) -> None:
+    store = KeyStore(Path(path))
+    store.revoke(which)
+    secrets.put(store.create("staff").secret)
+    store.close()
+
+
+def test_processes_that_come_and_go_leave_the_state_whole(path: Path) -> None:
+    """A process that closes the file last deletes its WAL. Opening the server's second connection dropped the
+    locks of the first: others took themselves for the last, changes were lost, revocations not seen."""
+    served = ServedKeyStore(path)
+    old = served.create("staff")
+    context = multiprocessing.get_context("spawn")
+    secrets = context.Queue()
+    for _ in range(3):
+        process = context.Process(target=make_and_revoke, args=(str(path), old.key.id, secrets))
+        process.start()
+        new = secrets.get(timeout=60)
+        process.join(60)
+        assert process.exitcode == 0
+        until(lambda: served.authenticate(old.secret) is None)  # noqa: B023
+        until(lambda: served.authenticate(new) is not None)  # noqa: B023
+        old = served.create("staff")
+    assert len(served.list()) == 7
+    served.close()
+    store = KeyStore(path)
+    assert len(store.list()) == 7
+    store.close()
+
+
 def test_a_change_by_this_store_counts_at_once(path: Path) -> None:
     served = ServedKeyStore(path, refresh_seconds=1000)
     new = served.create("staff")
