@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import ExitStack
+from functools import partial
 from typing import Any, TypeVar
 
 from starlette.requests import ClientDisconnect, Request
@@ -20,6 +21,7 @@ from proxy.dialects.ids import Seal
 from proxy.errors import RequestError, UpstreamError
 from proxy.nesting import DEEPEST, TooDeep, loads
 from proxy.server.admission import admitted
+from proxy.server.offload import LARGE, prepared
 from proxy.server.relay import Blocked, Exchange, GuardFault, relay_plain, relay_stream, withheld
 from proxy.server.responses import INCIDENT_HEADER, error_response, for_error, json_response
 from proxy.server.settings import Settings
@@ -43,7 +45,8 @@ async def answer(house: House, http: Request, path: str, caller: Caller) -> Resp
             "This key guards answers of others; it cannot use models.", status=403, code="role_not_allowed"
         )
     # A subject named in the body is known only once the body has been read.
-    body = await read_body(http, house.settings) if role.subject == "user" else _UNREAD
+    by_user = role.subject == "user"
+    body, large = await read_json(http, house.settings) if by_user else (_UNREAD, False)
     caller = for_request(caller, role, house.firewall.index.key, http.headers, body)
     places = await admitted(house.limits, caller, role)
     flight = ExitStack()  # counts a stream while it lasts
@@ -57,8 +60,8 @@ async def answer(house: House, http: Request, path: str, caller: Caller) -> Resp
 
     try:
         if body is _UNREAD:
-            body = await read_body(http, house.settings)
-        exchange = await _exchange(house, http, path, caller, body)
+            body, large = await read_json(http, house.settings)
+        exchange = await _exchange(house, http, path, caller, body, large)
         response = await _answer(house, http, exchange, places.headers, flight, release)
     except BaseException:
         await release()
@@ -113,7 +116,9 @@ async def _answer(
         )
 
 
-async def _exchange(house: House, http: Request, path: str, caller: Caller, body: object) -> Exchange:
+async def _exchange(
+    house: House, http: Request, path: str, caller: Caller, body: object, large: bool
+) -> Exchange:
     """A request that has been checked, and its guards. Raises RequestError."""
     firewall = house.firewall
     role = firewall.policy.role(caller.role)
@@ -121,7 +126,8 @@ async def _exchange(house: House, http: Request, path: str, caller: Caller, body
     if allowed == "strip" and isinstance(body, dict):
         _strip(body)
     seal = Seal(firewall.index.key.derived(b"sluicegate-ids"))
-    request = DIALECTS[path](body, allow_logprobs=allowed == "allow", seal=seal)
+    check = partial(DIALECTS[path], allow_logprobs=allowed == "allow", seal=seal)
+    request = await prepared(large, check, body)
     if not role.may_use(request.model) or not house.upstream.serves(request.model, caller.role):
         raise RequestError(
             f"The model '{request.model}' does not exist or you do not have access to it.",
@@ -134,7 +140,7 @@ async def _exchange(house: House, http: Request, path: str, caller: Caller, body
         caller=caller,
         path=path,
         request=request,
-        guards=await firewall.guards(caller, request),
+        guards=await firewall.guards(caller, request, large=large),
         record=house.record,
         error_on_block=role.on_block == "error",
         request_id=http.scope.get("state", {}).get("request_id", ""),
@@ -195,7 +201,12 @@ async def _disconnect(http: Request) -> None:
 
 
 async def read_body(http: Request, settings: Settings) -> object:
-    """Read the request's body as JSON.
+    """Read the request's body as JSON. Raises as :func:`read_json`."""
+    return (await read_json(http, settings))[0]
+
+
+async def read_json(http: Request, settings: Settings) -> tuple[object, bool]:
+    """Read the request's body as JSON; return it and whether it is large, see ``offload.LARGE``.
 
     Raises RequestError: 415 for a compressed body, 413 above the limit, 408 where it does not come in time,
     400 where it is no JSON or nested too deeply.
@@ -232,8 +243,13 @@ async def read_body(http: Request, settings: Settings) -> object:
         raise RequestError(
             "The request body did not come in time.", status=408, code="request_timeout"
         ) from None
+    large = size > LARGE
+    return await prepared(large, _parsed, b"".join(parts)), large
+
+
+def _parsed(raw: bytes) -> object:
     try:
-        return loads(b"".join(parts))
+        return loads(raw)
     except TooDeep:
         raise RequestError(
             f"The JSON body of your request is nested deeper than {DEEPEST} levels.", code="nested_too_deeply"

@@ -26,6 +26,7 @@ from proxy.guard import StreamGuard, joined
 from proxy.index import StoredIndex
 from proxy.jsontext import JsonCells
 from proxy.policy import Numbers, Policy
+from proxy.server.offload import STEPS, in_thread, prepared
 from proxy.server.unhandled import place_of
 from proxy.types import Action, Caller, Cleared, Delta, Detector, Finding, Step, Verdict, View
 
@@ -36,8 +37,8 @@ _log = logging.getLogger("sluicegate")
 _SLICE = 4096
 """Characters scanned before other answers get their turn."""
 
-_MUCH_ECHO = 50_000
-"""Characters of a request from which its grams are worked out in a thread."""
+MUCH_ECHO = 50_000
+"""Characters of a request's texts from which everything that may go through them runs in a thread."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,15 +63,15 @@ class Firewall:
         slow = any(isinstance(detector, PiiDetector) and detector.slow for detector in detectors)
         return cls(policy, index, detectors, ThreadPoolExecutor(1, "guards") if slow else None)
 
-    async def guards(self, caller: Caller, request: Request) -> AnswerGuards:
-        """The guards for the answer to one request."""
+    async def guards(self, caller: Caller, request: Request, *, large: bool = False) -> AnswerGuards:
+        """The guards for the answer to one request. ``large``: its body is, see ``offload.LARGE``."""
         role = self.policy.role(caller.role)
-        echo = request.own_words(role.echo)
+        echo = await prepared(large, request.own_words, role.echo)
         view = self.policy.view(caller.role, echo, self.index.audiences)
-        if sum(map(len, echo)) > _MUCH_ECHO and view.protected:
+        if sum(map(len, echo)) > MUCH_ECHO and view.protected:
             for detector in self.detectors:
                 if isinstance(detector, MemorisedDetector | KnownValuesDetector | PayloadDetector):
-                    await asyncio.to_thread(detector.prepare, view)
+                    await prepared(True, detector.prepare, view)
         return AnswerGuards(self, caller.role, view, request, role.hold)
 
 
@@ -107,6 +108,9 @@ class AnswerGuards:
         self._view = view
         self._request = request
         self._ceiling = ceiling
+        self._reader = firewall.reader
+        if self._reader is None and sum(map(len, view.echo)) > MUCH_ECHO:
+            self._reader = STEPS  # scanners go through the request's texts when they first need to
         self._guards: dict[Channel, StreamGuard] = {}
         self._finished: set[Channel] = set()
         self._stopped: set[int] = set()
@@ -153,7 +157,7 @@ class AnswerGuards:
 
     def feed_now(self, deltas: Sequence[Delta], ended: Sequence[Channel] = ()) -> Reading | None:
         """As :meth:`feed`, at once; None where that has to wait: for a thread, or for the turn of others."""
-        if self._firewall.reader is not None or any(len(delta.text) > _SLICE for delta in deltas):
+        if self._reader is not None or any(len(delta.text) > _SLICE for delta in deltas):
             return None
         reading = Reading()
         for delta in deltas:
@@ -186,25 +190,11 @@ class AnswerGuards:
         reading.fault = "relay"
 
     async def _step(self, channel: Channel, text: str | None, reading: Reading) -> None:
-        """The same, off the event loop where a detector is slow."""
-        reader = self._firewall.reader
-        if reader is None:
+        """The same, off the event loop where a detector is slow or the request is large."""
+        if self._reader is None:
             self._step_now(channel, text, reading)
-            return
-        try:
-            guard = self._open(channel, text, reading)
-            if guard is None:
-                return
-            began = time.perf_counter()
-            loop = asyncio.get_running_loop()
-            if text is None:
-                step = await loop.run_in_executor(reader, guard.finish)
-            else:
-                step = await loop.run_in_executor(reader, guard.feed, text)
-        except Exception as error:
-            self._failed(channel, error, reading)
         else:
-            self._note(channel, text, guard, step, began, reading)
+            await in_thread(self._reader, self._step_now, channel, text, reading)
 
     def _open(self, channel: Channel, text: str | None, reading: Reading) -> StreamGuard | None:
         """The guard of a channel; None where it is to read nothing more."""

@@ -9,6 +9,7 @@ has ended closes the connection, which is how the server learns that it can stop
 from __future__ import annotations
 
 import asyncio
+import io
 import ipaddress
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
@@ -21,6 +22,9 @@ from yarl import URL
 
 from proxy.errors import ConfigError, UpstreamError
 from proxy.upstreams.answer import FAILURES, LONGEST, Answer, failed
+
+_AT_ONCE = 65_536
+"""Bytes of a request that are written in one piece; aiohttp writes a file in small ones, which give way."""
 
 _KEPT = {
     400: "The model server found the request invalid.",
@@ -98,10 +102,11 @@ class OpenAIUpstream:
         """
         first_byte = self._first_byte if first_byte is None else first_byte
         headers = {"Accept": "text/event-stream" if stream else "application/json"}
-        data = None
+        data: bytes | io.BytesIO | None = None
         if body is not None:
             headers["Content-Type"] = "application/json"
-            data = orjson.dumps(body)
+            written = orjson.dumps(body)
+            data = io.BytesIO(written) if len(written) > _AT_ONCE else written
         try:
             async with asyncio.timeout(first_byte):
                 response = await self._session().request(
