@@ -69,6 +69,9 @@ def test_adjacent_spans_have_a_mask_each() -> None:
     """Two words side by side are two redactions."""
     out, _ = deliver(lambda: [Words("ab")], verdict(Action.REDACT, mask=MASK), ["-abab-"])
     assert out == f"-{MASK * 2}-"
+    guard = StreamGuard([Words("ab")], verdict(Action.REDACT, mask=MASK))
+    steps = [guard.feed(piece) for piece in ("-ab", "ab", "-")] + [guard.finish()]
+    assert guard.cleared_of("-abab-") == "".join(step.text for step in steps) == out
 
 
 def test_a_growing_span_has_one_mask_and_one_verdict() -> None:
