@@ -123,7 +123,7 @@ def main() -> int:
             before, now = attack(plain), attack(cipher)
             rows.append((title, before, now))
             report.bar(f"{title} without the key", now, "0 (at most 0.1)", now <= 0.1)
-        report.table("what the files tell", ("attack", "as format 2 stored them", "as stored"), rows)
+        report.table("what the files tell", ("attack", "format 2", "format 3"), rows)
         worst = []
         for file in manifest.files:
             name = file.removesuffix(".npy")
@@ -135,7 +135,7 @@ def main() -> int:
                 spread = 5 * (count * 0.25) ** 0.5
                 if right > guessed + spread:
                     report.bar(f"{name}: entries decoded by a table", right, f"{guessed} by guessing", False)
-        columns = ("array", "entries", "format 2, %", "as stored, %", "by guessing, %")
+        columns = ("array", "entries", "format 2, %", "format 3, %", "guessing, %")
         report.table("tables from the first half", columns, worst)
         told = sum(1 for row in worst if row[3] > row[4] + 500 * 0.5 / max(1, row[1]) ** 0.5)
         report.bar("encrypted arrays whose first half tells of the second", told, "0", told == 0)

@@ -98,16 +98,16 @@ class TrainingSet:
         self._background = [parse_source(argument) for argument in options.background]
         self._check_audiences()
         self.skipped: list[Skipped] = []
-        """What was left out, and what is to be looked at (``Noted``)."""
+        """Records that were left out, and remarks for a person (``Noted``)."""
         self.without_audience = 0
 
     @property
     def left_out(self) -> list[Skipped]:
-        """What was not read."""
+        """Records and files that were left out."""
         return [each for each in self.skipped if not isinstance(each, Noted)]
 
     def reported(self, file: str) -> bool:
-        """Return whether a person was told of records of a file that are for fewer than they say."""
+        """Return whether a remark says that some records of a file are narrower than their own marks."""
         return any(isinstance(each, Noted) and each.where.rpartition(":")[0] == file for each in self.skipped)
 
     def report(self) -> dict[str, Any]:
