@@ -56,6 +56,10 @@ class Readers:
         return [[Hit(e.kind, e.start, e.end) for e in found] for found in networks.recognize(texts)]
 
 
+_PATIENCE = 5.0
+"""Seconds that the thread of a broken pool gets to end by itself."""
+
+
 class Crew:
     """Reads with ``workers`` processes; with one, in this process."""
 
@@ -101,10 +105,20 @@ class Crew:
 
 
 def _unblock(pool: ProcessPoolExecutor) -> None:
-    """Let a pool whose processes have died end, though it was just handing them work.
+    """Let a pool end of which a process has died while it was handing out work.
 
-    Its thread would wait for ever in a pipe that nobody reads: CPython issue 94777, mended in later releases.
+    A process that started at that moment may wait for ever on a lock that the dead one held, so all are
+    killed. Then the pool's own thread ends, which closes the pipe (CPython issue 94777). Closing it here as
+    well at the same time would fail in one of the two, so it is closed here only where the thread hangs, as
+    in releases before the fix.
     """
+    for process in list((getattr(pool, "_processes", None) or {}).values()):
+        process.kill()
+    thread = getattr(pool, "_executor_manager_thread", None)
+    if thread is not None:
+        thread.join(_PATIENCE)
+        if not thread.is_alive():
+            return
     queue = getattr(pool, "_call_queue", None)
     reader = getattr(queue, "_reader", None)
     if reader is not None:
