@@ -1,12 +1,13 @@
 """The command ``sluicegate``: one file a subcommand, each with ``add`` (its arguments) and ``run``.
 
-May import: every room and ``proxy.server``; heavy ones inside ``run`` only, so that ``--help`` is instant.
-The rule that must stay true: bad input ends in a sentence and exit code 2, never in a traceback.
+Heavy rooms are imported inside ``run`` only, so that ``--help`` is instant. The invariant: bad input ends
+in a sentence and exit code 2, never in a traceback.
 """
 
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import signal
 import sys
@@ -15,8 +16,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from proxy import __version__
-from proxy.cli import allow, audit, demo, index, keys, policy, reload, scan, serve
-from proxy.cli.options import Fault, use_environment
+from proxy.cli import allow, audit, console, demo, index, keys, policy, reload, scan, serve, streams
+from proxy.cli.parsing import CommandParser, Fault, unknown_variables, use_environment
 from proxy.errors import ProxyError
 
 COMMANDS = (demo, index, serve, keys, scan, audit, allow, reload, policy)
@@ -25,8 +26,12 @@ COMMANDS = (demo, index, serve, keys, scan, audit, allow, reload, policy)
 FINE, ACT, LEAK = 0, 2, 3
 """Exit codes: fine; the operator must act; a leak was found."""
 
+BUG = 1
+"""Exit code of an error that nobody foresaw."""
+
+INTERRUPTED = 128 + signal.SIGINT
 TERMINATED = 128 + signal.SIGTERM
-"""Exit code of a command that was ended by SIGTERM before it was done; a server is done then."""
+"""Exit code of a command that SIGTERM ended before it was done; a server is done then."""
 
 _EPILOG = """\
 examples:
@@ -36,18 +41,25 @@ examples:
   sluicegate serve --index training.idx --upstream http://127.0.0.1:8000/v1
 
 Every option can also be given as SLUICEGATE_<NAME> in the environment.
+Exit codes: 0 fine, 2 something must be done, 3 a leak was found.
 """
 
+_MOST_WARNINGS = 5
 
-def parser() -> argparse.ArgumentParser:
-    """The whole command line."""
-    root = argparse.ArgumentParser(
+
+def parser() -> CommandParser:
+    """Return the parser of the whole command line."""
+    root = CommandParser(
         prog="sluicegate",
         description="A leakage firewall in front of a fine-tuned model.",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    root.add_argument("--version", action="version", version=f"sluicegate {__version__}")
+    root.add_argument(
+        "--version",
+        action="version",
+        version=f"sluicegate {__version__}",
+        help="Show the version and exit",
+    )
     commands = root.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for command in COMMANDS:
         command.add(commands)
@@ -57,28 +69,63 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None, environment: Mapping[str, str] | None = None) -> int:
     """Run one command; returns its exit code."""
     environment = os.environ if environment is None else environment
+    streams.prepare()
     root = parser()
     try:
         use_environment(root, environment)
         chosen = root.parse_args(arguments)
+        streams.check(needed=chosen.run is not serve.run)
+        _warn_of_unknown(root, chosen, environment)
         with _ended_cleanly(FINE if chosen.run in (serve.run, demo.run) else TERMINATED):
             code: int = chosen.run(chosen, environment)
+            streams.flush()
         return code
     except (ProxyError, Fault) as error:
-        for line in str(error).splitlines():
-            print(f"sluicegate: {line}", file=sys.stderr)
+        _report(*str(error).splitlines())
         return ACT
     except KeyboardInterrupt:
-        print("sluicegate: interrupted", file=sys.stderr)
-        return 130
+        _report("interrupted")
+        return INTERRUPTED
     except BrokenPipeError:
-        # Whoever read the output has gone (head, less): no more is wanted.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        streams.drop_output()  # the reader of the output has gone (head, less)
         return FINE
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
-        print(f"sluicegate: {place}{error.strerror or error}", file=sys.stderr)
+        _report(f"{place}{error.strerror or error}{_remedy(error)}")
         return ACT
+    except Exception as error:
+        # Only the kind and the places: a message could repeat what was read.
+        _report(f"internal error ({type(error).__name__}); please report it with these lines")
+        _report(*streams.places(error))
+        return BUG
+    finally:
+        streams.end()
+
+
+def _warn_of_unknown(
+    root: CommandParser, chosen: argparse.Namespace, environment: Mapping[str, str]
+) -> None:
+    unknown = unknown_variables(root, environment)
+    chosen.unknown_variables = unknown
+    if getattr(chosen, "log_format", "text") == "json":
+        return  # the error stream holds JSON alone: the server logs them
+    for line in unknown[:_MOST_WARNINGS]:
+        console.warn(line)
+    if len(unknown) > _MOST_WARNINGS:
+        console.warn(f"{len(unknown) - _MOST_WARNINGS} more SLUICEGATE_* variables that no command reads")
+
+
+def _report(*lines: str) -> None:
+    for line in lines:
+        print(f"sluicegate: {line}", file=sys.stderr)
+
+
+def _remedy(error: OSError) -> str:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "; free some space, or choose another place"
+    if error.errno == errno.EFBIG:
+        return "; raise the limit on the size of files (ulimit -f), or choose another place"
+    return ""
 
 
 @contextmanager

@@ -16,7 +16,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from proxy.cli import console
-from proxy.cli.options import Subparsers, command, index_option, json_option, state_option, trail_path
+from proxy.cli.options import (
+    Subparsers,
+    command,
+    index_option,
+    json_option,
+    option,
+    state_option,
+    trail_option,
+    trail_path,
+)
+from proxy.cli.parsing import did_you_mean
 from proxy.cli.scan import read_text
 from proxy.errors import ConfigError
 from proxy.types import Document
@@ -32,6 +42,7 @@ _EXAMPLES = """\
   sluicegate allow --index chats.idx greeting.txt        its sentences are free for everyone
   generate | sluicegate allow --index chats.idx --name 'return policy' -
   sluicegate allow --index chats.idx inc_0123456789abcdef --data chats.jsonl
+  sluicegate allow add list                              the text of a file called list
   sluicegate allow list
   sluicegate allow remove alw_0123456789ab
 """
@@ -49,20 +60,20 @@ def add(commands: Subparsers) -> None:
         "what",
         nargs="+",
         metavar="INCIDENT|FILE|-",
-        help="the text, or an incident together with --data; or: list; or: remove ID",
+        help="The text, or an incident together with --data; or: add FILE; or: list; or: remove ID; a file "
+        "called list is ./list",
     )
-    index_option(allow)
-    allow._option_string_actions["--index"].required = False
-    allow.add_argument("--name", default="", help="what it is, for the list")
+    index_option(allow, required=False)
+    option(allow, "--name", default="", help="Name of the text, for the list")
     allow.add_argument(
         "--data",
         nargs="+",
         default=[],
         metavar="DATA",
-        help="the training data, as it was given to `index build`: the documents that the incident names are "
-        "read from it, and become free as a whole",
+        help="Training data, as `index build` got it: the documents that the incident names are read "
+        "from it, and become free as a whole",
     )
-    allow.add_argument("--trail", type=Path, metavar="FILE", help="the trail (default: beside the state)")
+    trail_option(allow)
     state_option(allow)
     json_option(allow)
 
@@ -70,11 +81,20 @@ def add(commands: Subparsers) -> None:
 def run(options: argparse.Namespace, environment: Mapping[str, str]) -> int:
     first, *rest = options.what
     if first == "list" and not rest:
+        if Path(first).exists():
+            console.note("these are the allowed texts; for the file called list: sluicegate allow add list")
         return _list(options, environment)
     if first == "remove" and len(rest) == 1:
         return _remove(options, environment, rest[0])
+    if first == "add" and len(rest) == 1:
+        return _add(options, environment, rest[0])
     if rest:
-        raise ConfigError("allow takes one INCIDENT, FILE or -; or `list`; or `remove` and an id")
+        raise ConfigError(
+            f"allow takes one INCIDENT, FILE or -; or `add FILE`; or `list`; or `remove ID`; not "
+            f"{len(rest) + 1} words"
+        )
+    if not Path(first).exists() and (close := did_you_mean(first, ("list", "add", "remove"))):
+        raise ConfigError(f"{first}: no such file{close}")
     return _add(options, environment, first)
 
 
@@ -192,7 +212,7 @@ def _list(options: argparse.Namespace, environment: Mapping[str, str]) -> int:
     from proxy.index import Hashes
     from proxy.keys import open_state
 
-    store = open_state(options.state, environment)
+    store = open_state(options.state, environment, create=False)
     try:
         texts = store.allowed()
     finally:
@@ -220,7 +240,7 @@ def _list(options: argparse.Namespace, environment: Mapping[str, str]) -> int:
 def _remove(options: argparse.Namespace, environment: Mapping[str, str], which: str) -> int:
     from proxy.keys import open_state
 
-    store = open_state(options.state, environment)
+    store = open_state(options.state, environment, create=False)
     try:
         text = store.disallow(which)
         _note(options, environment, "disallowed", id=text.id)

@@ -1,4 +1,4 @@
-"""``sluicegate audit show INCIDENT`` and ``sluicegate audit verify``.
+"""``sluicegate audit show INCIDENT`` and ``audit verify``; ``audit list`` and ``tail`` have their own file.
 
 May import: the room ``audit``, inside functions. The rule
 that must stay true: what it prints was in the trail, which
@@ -14,20 +14,35 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from proxy.cli import console
-from proxy.cli.options import Subparsers, command, json_option, state_option, trail_path
+from proxy.cli import audit_list, console
+from proxy.cli.options import (
+    Subparsers,
+    command,
+    group,
+    json_option,
+    option,
+    state_option,
+    trail_option,
+    trail_path,
+)
 from proxy.errors import ConfigError
 
 if TYPE_CHECKING:
     from proxy.audit import Place, Report
 
+_GROUP = """\
+  sluicegate audit list --since 1h --outcome blocked
+  sluicegate audit show inc_0123456789abcdef
+"""
 _BROKEN = 2
 _SHOWN = 20
 
 
 def add(commands: Subparsers) -> None:
-    group = commands.add_parser("audit", help="look up a decision in the trail, or verify that it is whole")
-    inner = group.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    inner = group(
+        commands, "audit", "Look up decisions in the trail, or verify that it is whole.", _GROUP
+    )
+    audit_list.subcommands(inner)
     show = command(
         inner,
         "show",
@@ -35,7 +50,7 @@ def add(commands: Subparsers) -> None:
         run_show,
         "  sluicegate audit show inc_0123456789abcdef\n",
     )
-    show.add_argument("incident", metavar="INCIDENT")
+    show.add_argument("incident", metavar="INCIDENT", help="Incident id, as the refusal shows it")
     check = command(
         inner,
         "verify",
@@ -44,15 +59,16 @@ def add(commands: Subparsers) -> None:
         "  sluicegate audit verify\n"
         "  sluicegate audit verify --heads heads.json     compares with what it wrote there the last time\n",
     )
-    check.add_argument(
+    option(
+        check,
         "--heads",
         type=Path,
         metavar="FILE",
-        help="how far each chain goes: compared where FILE exists, and written anew where all is well; "
-        "keep it elsewhere, and lines cut off at the end show too",
+        help="Compare with how far each chain went the last time, and note it in FILE; kept on another "
+        "machine, it also shows lines cut off at the end",
     )
     for each in (show, check):
-        each.add_argument("--trail", type=Path, metavar="FILE", help="the trail (default: beside the state)")
+        trail_option(each)
         state_option(each)
         json_option(each)
 
@@ -68,11 +84,15 @@ def run_show(options: argparse.Namespace, environment: Mapping[str, str]) -> int
         print(json.dumps(found, ensure_ascii=False))
         return 0
     outcome = found.get("outcome", "in flight: begun, not decided")
-    console.note(
-        f"{found['time']}  {outcome}  role {found['role']}  key {found['key']}  model {found['model']}"
-    )
+    parts = (f"{name} {console.plain(found.get(name, '-'))}" for name in ("role", "key", "model"))
+    console.note("  ".join((console.plain(found.get("time", "-")), console.plain(outcome), *parts)))
     columns = ("rule", "action", "enforced", "entity", "start", "end", "document", "audience", "channel")
-    rows = [tuple(verdict.get(column) for column in columns) for verdict in found.get("verdicts", ())]
+    verdicts = found.get("verdicts")
+    rows = [
+        tuple(verdict.get(column) for column in columns)
+        for verdict in (verdicts if isinstance(verdicts, list) else ())
+        if isinstance(verdict, dict)
+    ]
     console.table(f"incident {options.incident}", columns, rows)
     return 0
 

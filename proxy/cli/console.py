@@ -1,76 +1,47 @@
-"""What a person sees: colours, tables and a progress bar on a terminal, plain lines in a pipe.
+"""What a person sees: colours and tables on a terminal, plain lines in a pipe.
 
-May import: the ground floor; rich inside functions. The rule that must stay true: notes go to the error
-stream, results to the output, so that scripts can read results.
+The invariant: notes go to the error stream, results to the output, so that scripts can read results.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import Protocol
-
-
-class Progress(Protocol):
-    """How far a long piece of work has come."""
-
-    def advance(self, amount: int) -> None: ...
-
-    def stage(self, name: str) -> None: ...
-
-
-class _Silent:
-    def advance(self, amount: int) -> None: ...
-
-    def stage(self, name: str) -> None: ...
-
-
-@contextmanager
-def progress(total: int, what: str) -> Iterator[Progress]:
-    """A progress bar over ``total`` bytes on a terminal; nothing in a pipe."""
-    if not sys.stderr.isatty():
-        yield _Silent()
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn, TransferSpeedColumn
-    from rich.progress import Progress as Bar
-
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        DownloadColumn(),
-        TransferSpeedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(what, total=total)
-
-        class _Shown:
-            def advance(self, amount: int) -> None:
-                bar.advance(task, amount)
-
-            def stage(self, name: str) -> None:
-                bar.update(task, description=name)
-
-        yield _Shown()
+from collections.abc import Sequence
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """A table on a terminal; tab-separated lines, the names first, in a pipe."""
     if not sys.stdout.isatty():
-        for row in (columns, *rows):
-            print("\t".join(str(cell) for cell in row))
+        for each in (columns, *rows):
+            print("\t".join(map(plain, each)))
         return
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
-    shown = Table(title=title, title_justify="left")
+    shown = Table(title=Text(plain(title)), title_justify="left")
     for column in columns:
-        shown.add_column(column)
-    for row in rows:
-        shown.add_row(*(str(cell) for cell in row))
+        shown.add_column(Text(column), overflow="fold")
+    for each in rows:
+        shown.add_row(*(Text(plain(cell)) for cell in each))
     Console().print(shown)
+
+
+def header(columns: Sequence[str]) -> None:
+    """The names of rows that come one at a time."""
+    row(columns)
+
+
+def row(cells: Sequence[object]) -> None:
+    """One row, at once: for what is shown as it happens."""
+    print(("  " if sys.stdout.isatty() else "\t").join(map(plain, cells)), flush=True)
+
+
+def plain(cell: object) -> str:
+    """What a cell says, without control characters: a name must not steer the terminal or end the line."""
+    return "".join(
+        each if each.isprintable() else each.encode("unicode_escape").decode("ascii") for each in str(cell)
+    )
 
 
 def note(message: str) -> None:
@@ -84,12 +55,3 @@ def warn(message: str) -> None:
         print(f"\033[33mwarning:\033[0m {message}", file=sys.stderr)
     else:
         print(f"warning: {message}", file=sys.stderr)
-
-
-def size(number: float) -> str:
-    """Bytes for people: 1.5 MB."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if number < 1000 or unit == "GB":
-            return f"{number:.0f} {unit}" if unit == "B" else f"{number:.1f} {unit}"
-        number /= 1000
-    return ""

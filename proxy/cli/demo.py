@@ -19,7 +19,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from proxy.cli.options import Subparsers, command, json_option, policy_option, port
+from proxy.cli.options import Subparsers, command, json_option, option, policy_option, port
+from proxy.server.settings import DEFAULTS
 
 if TYPE_CHECKING:
     import socket
@@ -39,8 +40,15 @@ def add(commands: Subparsers) -> None:
         run,
         "  sluicegate demo\n  sluicegate demo --port 0 --json\n",
     )
-    demo.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)")
-    demo.add_argument("--port", type=port, default=8080, help="port to listen on (default: 8080; 0: any)")
+    option(demo, "--host", default=DEFAULTS["host"], help="Address to listen on")
+    option(
+        demo,
+        "--port",
+        type=port,
+        default=DEFAULTS["port"],
+        metavar="N",
+        help="Port to listen on; 0 takes any free one",
+    )
     policy_option(demo)
     json_option(demo)
 

@@ -10,14 +10,16 @@ import argparse
 import json
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from proxy.cli import console, index_add, index_selftest, index_similar
-from proxy.cli.options import Subparsers, command, json_option, policy_option
+from proxy.cli import console, free_elsewhere, index_add, index_selftest, index_similar
+from proxy.cli.options import Subparsers, command, group, json_option, option, policy_option, state_option
+from proxy.cli.progress import progress, size
 from proxy.cli.training import TrainingSet, data_arguments, data_options
 from proxy.cli.values import rate, tell_pace, tell_values, value_finder
 from proxy.errors import IndexFormatError
@@ -27,12 +29,17 @@ if TYPE_CHECKING:
     from proxy.datasets import Tally
     from proxy.grams import GramKey
     from proxy.index import Manifest
+    from proxy.index.overlap import Freed
     from proxy.recognizers.values import ValueFinder
     from proxy.selftest import Report
 
 _SHOWN_SKIPS = 20
 _SHOWN_ROWS = 10
 
+_GROUP = """\
+  sluicegate index build chats.jsonl --out chats.idx --audience staff
+  sluicegate index show chats.idx
+"""
 _BUILD = """\
   sluicegate index build chats.jsonl --out chats.idx --audience staff
   sluicegate index build public=faq/ admin=runbooks/ --out all.idx --workers 2
@@ -42,19 +49,19 @@ _BUILD = """\
 
 
 def add(commands: Subparsers) -> None:
-    group = commands.add_parser("index", help="fingerprint a training set, look at an index")
-    inner = group.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    inner = group(commands, "index", "Fingerprint a training set, look at an index.", _GROUP)
     build = command(inner, "build", "Fingerprint a training set into an index.", run_build, _BUILD)
     data_arguments(build)
-    build.add_argument("--out", type=Path, required=True, metavar="DIR", help="where the index goes")
+    option(build, "--out", type=Path, required=True, metavar="DIR", help="Folder of the new index")
     data_options(build)
     policy_option(build)
+    state_option(build)
     json_option(build)
     show = command(
         inner, "show", "Show what an index holds.", run_show, "  sluicegate index show chats.idx\n"
     )
-    show.add_argument("index", type=Path, metavar="DIR")
-    show.add_argument("--verify", action="store_true", help="read every file and check its sha256")
+    show.add_argument("index", type=Path, metavar="DIR", help="Index to show")
+    option(show, "--verify", action="store_true", help="Read every file and check its sha256", default=False)
     json_option(show)
     index_similar.subcommand(inner)
     index_add.subcommand(inner)
@@ -65,12 +72,16 @@ def run_build(options: argparse.Namespace, environment: Mapping[str, str]) -> in
     from proxy.index import BuildOptions, build_index, index_key, key_file
     from proxy.policy import load_policy
 
-    policy = load_policy(options.policy)
-    training = TrainingSet(options, policy)
-    size = training.size
     began = time.monotonic()
     reports: list[Report] = []
-    with value_finder(options.entities, ner=not options.no_ner, workers=options.workers) as finder:
+    with ExitStack() as opened:
+        bar = opened.enter_context(progress())
+        bar.stage("preparing")
+        policy = load_policy(options.policy)
+        training = TrainingSet(options, policy)
+        finder = opened.enter_context(
+            value_finder(options.entities, ner=not options.no_ner, workers=options.workers)
+        )
         key_existed = key_file(options.out).exists() or bool(environment.get("SLUICEGATE_INDEX_KEY"))
         build_options = BuildOptions(
             key=index_key(options.out, environment, create=True),
@@ -80,14 +91,16 @@ def run_build(options: argparse.Namespace, environment: Mapping[str, str]) -> in
             default_audience=options.audience or NOBODY,
             workers=options.workers,
         )
-        tell_pace(finder, size)
+        tell_pace(finder, training.size)
         check = index_selftest.tester(
             options, policy, build_options.key, reports.append, reported=training.reported
         )
         manifest = training.into(
-            partial(build_index, out=options.out, options=build_options, check=check), finder
+            partial(build_index, out=options.out, options=build_options, check=check), finder, bar
         )
-    _tell(options, manifest, training, finder, time.monotonic() - began, reports[-1])
+        bar.stage("comparing audiences")
+        freed = free_elsewhere.find(options.out, manifest, build_options.key, policy, options, environment)
+    _tell(options, manifest, training, finder, time.monotonic() - began, reports[-1], freed)
     if not key_existed:
         console.note(f"The key of this index was made: {key_file(options.out)} (mode 0600).")
         console.note("Keep it apart from the index: the two together equal the text.")
@@ -101,6 +114,7 @@ def _tell(
     finder: ValueFinder | None,
     seconds: float,
     report: Report,
+    freed: Sequence[Freed],
 ) -> None:
     """The summary: documents, characters, audiences, known values, what was skipped and why."""
     if options.json:
@@ -111,6 +125,7 @@ def _tell(
             "reading": training.report(),
             "skipped": [asdict(skip) for skip in training.skipped],
             "self_test": index_selftest.summary(report),
+            "free_elsewhere": free_elsewhere.summary(freed),
         }, ensure_ascii=False))  # fmt: skip
     else:
         _table(options.out, manifest)
@@ -121,6 +136,7 @@ def _tell(
         _tell_skipped(training.left_out, "left out")
         _tell_skipped([each for each in training.skipped if isinstance(each, Noted)], "to look at")
         console.note(index_selftest.told(report))
+    free_elsewhere.warn(freed, manifest.exempt_run, added=False)
     if training.without_audience:
         console.warn(
             f"{training.without_audience} documents have no audience and count as '{NOBODY}': under the "
@@ -182,7 +198,7 @@ def _table(folder: Path, manifest: Manifest) -> None:
     ratio = manifest.index_bytes / max(1, manifest.text_bytes)
     console.note(
         f"{manifest.documents} documents, {manifest.characters} characters; "
-        f"{console.size(manifest.index_bytes)} of index, {ratio:.1f} bytes a byte of text; "
+        f"{size(manifest.index_bytes)} of index, {ratio:.1f} bytes a byte of text; "
         f"key {manifest.key_id}"
     )
 
@@ -200,7 +216,8 @@ def run_show(options: argparse.Namespace, environment: Mapping[str, str]) -> int
     if key is not None:
         check_key(options.index, manifest, key)
     if options.verify:
-        with console.progress(manifest.index_bytes, "verifying") as bar:
+        with progress() as bar:
+            bar.stage("verifying", manifest.index_bytes)
             verify(options.index, manifest, bar.advance)
     private = _private(options.index, manifest, key)
     if options.json:

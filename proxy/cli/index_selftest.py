@@ -38,7 +38,7 @@ def subcommand(commands: Subparsers) -> None:
         run,
         _EXAMPLES,
     )
-    test.add_argument("index", type=Path, metavar="DIR", help="The index that was built from the files")
+    test.add_argument("index", type=Path, metavar="DIR", help="Index that was built from the files")
     data_arguments(test)
     reading_options(test)
     policy_option(test)

@@ -12,8 +12,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 from proxy.cli import console
-from proxy.cli.options import Subparsers, command, json_option
-from proxy.cli.scan import read_text
+from proxy.cli.options import Subparsers, command, json_option, option, share
+from proxy.cli.scan import read_text, text_argument
 
 _LEAST = 0.3
 
@@ -28,21 +28,17 @@ def subcommand(commands: Subparsers) -> None:
         "  sluicegate index similar chats.idx answer.txt\n"
         "  generate | sluicegate index similar chats.idx --least 0.5 --json -\n",
     )
-    similar.add_argument("index", type=Path, metavar="DIR")
-    similar.add_argument(
-        "file", nargs="?", default="-", metavar="FILE|-", help="the text (default: standard input)"
-    )
-    similar.add_argument(
-        "--least", type=_share, default=_LEAST, metavar="SHARE", help=f"from 0 to 1 (default: {_LEAST})"
+    similar.add_argument("index", type=Path, metavar="DIR", help="Index to compare with")
+    text_argument(similar)
+    option(
+        similar,
+        "--least",
+        type=share,
+        default=_LEAST,
+        metavar="SHARE",
+        help="Least similarity that is shown, from 0 to 1",
     )
     json_option(similar)
-
-
-def _share(text: str) -> float:
-    share = float(text)
-    if not 0 <= share <= 1:
-        raise ValueError
-    return share
 
 
 def run(options: argparse.Namespace, environment: Mapping[str, str]) -> int:

@@ -14,12 +14,14 @@ from collections.abc import Mapping
 from dataclasses import asdict
 
 from proxy.cli import console
-from proxy.cli.options import Subparsers, command, json_option, policy_option, state_option
+from proxy.cli.options import Subparsers, command, group, json_option, option, policy_option, state_option
+from proxy.errors import ConfigError
 
 
 def add(commands: Subparsers) -> None:
-    group = commands.add_parser("keys", help="hand out and revoke role keys")
-    inner = group.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    inner = group(
+        commands, "keys", "Hand out and revoke role keys.", "  sluicegate keys create --role public\n"
+    )
     create = command(
         inner,
         "create",
@@ -27,21 +29,29 @@ def add(commands: Subparsers) -> None:
         run_create,
         "  sluicegate keys create --role public --name 'web shop'\n",
     )
-    create.add_argument("--role", required=True, help="a role of the policy")
-    create.add_argument("--name", default="", help="Name of the key, for the list")
-    create.add_argument(
-        "--owner", default="", metavar="NAME", help="Person or service that limits count the key for"
+    option(create, "--role", required=True, help="Role of the policy")
+    option(create, "--name", default="", help="Name of the key, for the list")
+    option(
+        create, "--owner", default="", metavar="NAME", help="Person or service that limits count the key for"
     )
     state_option(create)
     policy_option(create)
-    listing = command(inner, "list", "List the keys: ids, names, roles, never the keys.", run_list)
+    json_option(create)
+    listing = command(
+        inner,
+        "list",
+        "List the keys: ids, names, roles, never the keys.",
+        run_list,
+        "  sluicegate keys list\n  sluicegate keys list --json\n",
+    )
     state_option(listing)
     json_option(listing)
     revoke = command(
         inner, "revoke", "Revoke a key.", run_revoke, "  sluicegate keys revoke key_0123456789ab\n"
     )
-    revoke.add_argument("which", metavar="ID|NAME", help="its id, the beginning of it, or its name")
+    revoke.add_argument("which", metavar="ID|NAME", help="Id of the key, the beginning of it, or its name")
     state_option(revoke)
+    json_option(revoke)
 
 
 def run_create(options: argparse.Namespace, environment: Mapping[str, str]) -> int:
@@ -52,17 +62,27 @@ def run_create(options: argparse.Namespace, environment: Mapping[str, str]) -> i
     store = open_state(options.state, environment)
     try:
         made = store.create(options.role, options.name, options.owner)
+        if options.json:
+            shown = json.dumps(asdict(made.key) | {"key": made.secret}, ensure_ascii=False)
+        else:
+            shown = made.secret
+            console.note(f"{made.key.id} for role {made.key.role}; the key is shown this once:")
+        try:
+            print(shown, flush=True)
+        except OSError as error:
+            store.revoke(made.key.id)  # nobody has seen it
+            raise ConfigError(
+                f"the key could not be printed ({error.strerror or error}) and is revoked; make another one"
+            ) from None
     finally:
         store.close()
-    console.note(f"{made.key.id} for role {made.key.role}; the key is shown this once:")
-    print(made.secret)
     return 0
 
 
 def run_list(options: argparse.Namespace, environment: Mapping[str, str]) -> int:
     from proxy.keys import open_state
 
-    store = open_state(options.state, environment)
+    store = open_state(options.state, environment, create=False)
     try:
         keys, unread = store.list(), store.unread
     finally:
@@ -86,12 +106,14 @@ def run_list(options: argparse.Namespace, environment: Mapping[str, str]) -> int
 def run_revoke(options: argparse.Namespace, environment: Mapping[str, str]) -> int:
     from proxy.keys import open_state
 
-    store = open_state(options.state, environment)
+    store = open_state(options.state, environment, create=False)
     try:
         key = store.revoke(options.which)
     finally:
         store.close()
     console.note(f"{key.id} ({key.name or 'no name'}, role {key.role}) is revoked")
+    if options.json:
+        print(json.dumps(asdict(key), ensure_ascii=False))
     return 0
 
 

@@ -1,60 +1,93 @@
-"""Options that several commands share, and their defaults from the environment.
-
-May import: the ground floor. The rule that must stay true: every option reads ``SLUICEGATE_<NAME>``, and what
-stands on the command line wins.
-"""
+"""Options that several commands share, and the values that options take."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from proxy.cli.parsing import CommandParser
+
 Subparsers = Any  # argparse keeps its type private
 
-PREFIX = "SLUICEGATE_"
-
-
-class Fault(Exception):
-    """Something on the command line or in the environment is wrong."""
+STATE = "sluicegate.sqlite"
 
 
 def command(
-    commands: Subparsers, name: str, summary: str, run: Callable[..., int], examples: str = ""
-) -> argparse.ArgumentParser:
-    """A subcommand with its help and examples."""
-    made: argparse.ArgumentParser = commands.add_parser(
+    commands: Subparsers, name: str, summary: str, run: Callable[..., int], examples: str
+) -> CommandParser:
+    """Add a command. ``summary``: a sentence; ``examples``: indented lines that its help ends with."""
+    made: CommandParser = commands.add_parser(
         name,
-        help=summary,
+        help=summary.removesuffix("."),
         description=summary,
-        epilog=f"examples:\n{examples}" if examples else None,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=f"examples:\n{examples}",
     )
     made.set_defaults(run=run)
     return made
 
 
-def index_option(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--index", type=Path, required=True, metavar="DIR", help="the index to use")
+def group(commands: Subparsers, name: str, summary: str, examples: str) -> Subparsers:
+    """Add a group of commands and return what they are added to."""
+    made: CommandParser = commands.add_parser(
+        name,
+        help=summary.removesuffix("."),
+        description=summary,
+        epilog=f"examples:\n{examples}",
+    )
+    return made.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+
+def option(
+    parser: argparse.ArgumentParser,
+    *names: str,
+    help: str,
+    default: object = None,
+    shown: str | None = None,
+    **settings: Any,
+) -> None:
+    """Add an option whose help ends with its default. ``shown``: how the help names the default."""
+    told = shown if shown is not None else None if default in (None, False, "") else str(default)
+    text = help if told is None else f"{help} (default: {told})"
+    parser.add_argument(*names, default=default, help=text.replace("%", "%%"), **settings)
+
+
+def index_option(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
+    option(parser, "--index", type=Path, required=required, metavar="DIR", help="Index to use")
 
 
 def policy_option(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
+    option(
+        parser,
         "--policy",
         type=Path,
         metavar="FILE",
-        help="a policy file, or 'default' or 'strict' (default: default)",
+        help="Policy file, or the packaged 'default' or 'strict'",
+        shown="default",
     )
 
 
 def state_option(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
+    option(
+        parser,
         "--state",
         type=_state,
-        default=Path("sluicegate.sqlite"),
+        default=Path(STATE),
         metavar="PATH|URL",
-        help="where keys are kept: a file, or redis://HOST:PORT/NUMBER (default: sluicegate.sqlite)",
+        help="State with the keys: a file, or redis://HOST:PORT/NUMBER",
+    )
+
+
+def trail_option(parser: argparse.ArgumentParser) -> None:
+    option(
+        parser,
+        "--trail",
+        type=Path,
+        metavar="FILE",
+        help="File of the decision trail",
+        shown="beside the state",
     )
 
 
@@ -65,7 +98,7 @@ def _state(text: str) -> Path | str:
 
 def state_file(options: argparse.Namespace) -> Path:
     """The state's file; where it has none, the name that the files beside it have."""
-    return options.state if isinstance(options.state, Path) else Path("sluicegate.sqlite")
+    return options.state if isinstance(options.state, Path) else Path(STATE)
 
 
 def trail_path(options: argparse.Namespace) -> Path:
@@ -76,70 +109,40 @@ def trail_path(options: argparse.Namespace) -> Path:
 
 
 def json_option(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--json", action="store_true", help="print JSON, for scripts")
-
-
-def use_environment(parser: argparse.ArgumentParser, environment: Mapping[str, str]) -> None:
-    """Let every option of every command take its default from ``SLUICEGATE_<NAME>``."""
-    for action in parser._actions:
-        if isinstance(action, argparse._SubParsersAction):
-            for inner in action.choices.values():
-                use_environment(inner, environment)
-            continue
-        name = _variable(action)
-        if name is None or name not in environment or environment[name] == "":
-            continue
-        action.default = _value(action, name, environment[name])
-        action.required = False
-
-
-def _variable(action: argparse.Action) -> str | None:
-    longest = [option for option in action.option_strings if option.startswith("--")]
-    if not longest or action.dest in ("help", "version"):
-        return None
-    return PREFIX + longest[0][2:].upper().replace("-", "_")
-
-
-def _value(action: argparse.Action, name: str, text: str) -> Any:
-    if isinstance(action, argparse._StoreTrueAction):
-        if text.lower() in ("1", "true", "yes", "on"):
-            return True
-        if text.lower() in ("0", "false", "no", "off"):
-            return False
-        raise Fault(f"{name}: {text!r} is neither true nor false")
-    try:
-        value = action.type(text) if callable(action.type) else text
-    except (ValueError, argparse.ArgumentTypeError):
-        raise Fault(f"{name}: {text!r} is not valid for {action.option_strings[0]}") from None
-    if action.choices is not None and value not in action.choices:
-        raise Fault(f"{name}: {text!r} is not one of {', '.join(map(str, action.choices))}")
-    return [value] if action.nargs in ("+", "*") or isinstance(action, argparse._AppendAction) else value
+    option(parser, "--json", action="store_true", help="Print JSON, for scripts", default=False)
 
 
 def port(text: str) -> int:
     """A TCP port; 0 takes any that is free."""
-    value = int(text)
-    if not 0 <= value <= 65535:
-        raise argparse.ArgumentTypeError("a port is a number from 0 to 65535")
-    return value
+    return _whole(text, 0, 65535, "a port is a whole number from 0 to 65535")
 
 
 def milliseconds(text: str) -> int:
-    value = int(text)
-    if not 0 <= value <= 1000:
-        raise argparse.ArgumentTypeError("must be 0 to 1000 milliseconds")
-    return value
-
-
-def share(text: str) -> float:
-    value = float(text)
-    if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError("must be a share from 0 to 1")
-    return value
+    return _whole(text, 0, 1000, "give a whole number of milliseconds from 0 to 1000")
 
 
 def positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError("must be 1 or more")
+    return _whole(text, 1, None, "give a whole number, 1 or more")
+
+
+def share(text: str) -> float:
+    wanted = "give a share from 0 to 1, such as 0.1"
+    try:
+        value = float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r}: {wanted}") from None
+    if not (math.isfinite(value) and 0 <= value <= 1):
+        raise argparse.ArgumentTypeError(f"{text!r}: {wanted}")
+    return value
+
+
+def _whole(text: str, least: int, most: int | None, wanted: str) -> int:
+    """Read a whole number in digits. Raises ArgumentTypeError with ``wanted``."""
+    plain = text.strip()
+    # Python refuses to convert more than some thousand digits, and takes underscores.
+    if not plain.isascii() or not plain.isdigit() or len(plain) > 18:
+        raise argparse.ArgumentTypeError(f"{text[:40]!r}: {wanted}")
+    value = int(plain)
+    if value < least or (most is not None and value > most):
+        raise argparse.ArgumentTypeError(f"{text!r}: {wanted}")
     return value

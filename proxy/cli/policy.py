@@ -12,12 +12,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from proxy.cli import console
-from proxy.cli.options import Subparsers, command
+from proxy.cli.options import Subparsers, command, group
 
 
 def add(commands: Subparsers) -> None:
-    group = commands.add_parser("policy", help="check a policy file")
-    inner = group.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    inner = group(commands, "policy", "Check a policy file.", "  sluicegate policy check my-policy.yaml\n")
     check = command(
         inner,
         "check",
@@ -25,7 +24,7 @@ def add(commands: Subparsers) -> None:
         run_check,
         "  sluicegate policy check my-policy.yaml\n  sluicegate policy check strict\n",
     )
-    check.add_argument("file", type=Path, metavar="FILE")
+    check.add_argument("file", type=Path, metavar="FILE", help="Policy file, or 'default' or 'strict'")
 
 
 def run_check(options: argparse.Namespace, environment: Mapping[str, str]) -> int:

@@ -14,7 +14,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from proxy.cli import console
-from proxy.cli.options import Subparsers, command, json_option, positive, state_option
+from proxy.cli.options import Subparsers, command, json_option, option, positive, state_option
 from proxy.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -27,13 +27,14 @@ def add(commands: Subparsers) -> None:
     reload = command(
         commands,
         "reload",
-        "Have every worker read policy and index anew, and show what each of them serves.",
+        "Have every worker reload policy and index, and show what each of them serves.",
         run,
-        "  sluicegate reload\n  sluicegate reload --list      only shows; files are followed anyway\n",
+        "  sluicegate reload\n"
+        "  sluicegate reload --list      only shows; changed files are loaded anyway\n",
     )
-    reload.add_argument("--list", action="store_true", help="ask for nothing, only show what is served")
-    reload.add_argument(
-        "--wait", type=positive, default=30, metavar="SECONDS", help="for the answers (default: 30)"
+    option(reload, "--list", action="store_true", help="Only show what is served", default=False)
+    option(
+        reload, "--wait", type=positive, default=30, metavar="SECONDS", help="Time for the workers to answer"
     )
     state_option(reload)
     json_option(reload)
@@ -42,7 +43,7 @@ def add(commands: Subparsers) -> None:
 def run(options: argparse.Namespace, environment: Mapping[str, str]) -> int:
     from proxy.keys import open_state
 
-    store = open_state(options.state, environment)
+    store = open_state(options.state, environment, create=False)
     try:
         workers = store.workers()
         if not workers:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from proxy.cli import console
-from proxy.cli.options import Subparsers, command, index_option, json_option, policy_option
+from proxy.cli.options import Subparsers, command, index_option, json_option, option, policy_option
 from proxy.errors import ConfigError
 from proxy.types import Action, Verdict
 
@@ -36,11 +36,9 @@ def add(commands: Subparsers) -> None:
     )
     index_option(scan)
     policy_option(scan)
-    scan.add_argument("--role", required=True, help="the role that would read it")
-    scan.add_argument("--text", action="store_true", help="print what the role would get instead")
-    scan.add_argument(
-        "file", nargs="?", default="-", metavar="FILE|-", help="the text (default: standard input)"
-    )
+    option(scan, "--role", required=True, help="Role that would read the text")
+    option(scan, "--text", action="store_true", help="Print what the role would get", default=False)
+    text_argument(scan)
     json_option(scan)
 
 
@@ -72,7 +70,19 @@ def run(options: argparse.Namespace, environment: Mapping[str, str]) -> int:
     return _LEAK if stopped else 0
 
 
+def text_argument(parser: argparse.ArgumentParser) -> None:
+    """Add ``FILE``: a file with a text, or the standard input."""
+    parser.add_argument(
+        "file", nargs="?", default="-", metavar="FILE|-", help="File with the text (default: standard input)"
+    )
+
+
 def read_text(name: str) -> str:
+    """Read a file, or the standard input for ``-``. Raises ConfigError for what is no UTF-8 text."""
+    if name == "-" and sys.stdin is None:
+        raise ConfigError("the standard input is closed; name a FILE")
+    if name == "-" and sys.stdin.isatty():
+        console.note("reading the text from the standard input; end it with Ctrl-D")
     try:
         data = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
     except OSError as error:

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import logging
 import os
 import signal
 import socket
 import tempfile
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import FrameType
@@ -22,23 +23,28 @@ from typing import TYPE_CHECKING
 
 from proxy.cli import console
 from proxy.cli.options import (
-    Fault,
     Subparsers,
     command,
     index_option,
     milliseconds,
+    option,
     policy_option,
     port,
     positive,
     state_file,
     state_option,
+    trail_option,
 )
+from proxy.cli.parsing import Fault
+from proxy.server.settings import DEFAULTS, Settings
 
 if TYPE_CHECKING:
     import uvicorn
 
     from proxy.server.firewall import Firewall
-    from proxy.server.settings import Settings
+
+_MB = 1024 * 1024
+_log = logging.getLogger("sluicegate")
 
 _EXAMPLES = """\
   sluicegate serve --index chats.idx --upstream http://127.0.0.1:8000/v1
@@ -50,105 +56,99 @@ _EXAMPLES = """\
 def add(commands: Subparsers) -> None:
     serve = command(commands, "serve", "Guard a model: an OpenAI-compatible proxy.", run, _EXAMPLES)
     index_option(serve)
-    serve.add_argument("--upstream", metavar="URL", help="the model's base URL, as for an OpenAI client")
-    serve.add_argument(
-        "--upstreams", type=Path, metavar="FILE", help="in its place: servers for each model, as YAML"
+    option(serve, "--upstream", metavar="URL", help="Base URL of the model, as for an OpenAI client")
+    option(
+        serve,
+        "--upstreams",
+        type=Path,
+        metavar="FILE",
+        help="In place of --upstream: servers for each model, as YAML",
     )
     policy_option(serve)
     state_option(serve)
-    serve.add_argument(
-        "--trail", type=Path, metavar="FILE", help="decision trail (default: beside the state)"
+    trail_option(serve)
+    _setting(
+        serve,
+        "trail-size",
+        "MB",
+        "Size at which a file of the trail is rotated",
+        default=DEFAULTS["trail_size"] // _MB,
     )
-    serve.add_argument(
-        "--trail-size",
-        type=positive,
-        default=64,
-        metavar="MB",
-        help="size of a file of the trail (default: 64)",
-    )
-    serve.add_argument(
-        "--trail-files",
-        type=positive,
-        default=16,
+    _setting(serve, "trail-files", "N", "Rotated files of the trail that are kept")
+    option(serve, "--host", default=DEFAULTS["host"], help="Address to listen on")
+    option(serve, "--port", type=port, default=DEFAULTS["port"], metavar="N", help="Port to listen on")
+    option(
+        serve,
+        "--metrics-port",
+        type=port,
+        default=DEFAULTS["metrics_port"],
         metavar="N",
-        help="rotated files that are kept (default: 16)",
+        help="Port of its own for /metrics",
+        shown="the port of the clients",
     )
-    serve.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)")
-    serve.add_argument("--port", type=port, default=10080, help="port to listen on (default: 8080)")
-    serve.add_argument(
-        "--metrics-port", type=port, metavar="N", help="serve /metrics on a port of its own, not to clients"
-    )
-    serve.add_argument("--workers", type=positive, default=1, metavar="N", help="processes (default: 1)")
-    serve.add_argument(
-        "--max-body", type=positive, default=16 * 1024 * 1024, metavar="BYTES", help="largest request body"
-    )
-    serve.add_argument(
+    _setting(serve, "workers", "N", "Processes that serve")
+    _setting(serve, "max-body", "BYTES", "Largest request body")
+    option(
+        serve,
         "--log-format",
         choices=("text", "json"),
-        default="text",
-        help="text: faults only, for people; json: every request too, a JSON object a line (default: text)",
+        default=DEFAULTS["log_format"],
+        help="Form of the log: text for people, faults only; json, with a line for each request",
     )
-    serve.add_argument(
+    option(
+        serve,
         "--traces",
         action="store_true",
-        help="send OpenTelemetry spans, without content, to where OTEL_EXPORTER_OTLP_ENDPOINT says",
+        default=DEFAULTS["traces"],
+        help="Send OpenTelemetry spans, without content, to OTEL_EXPORTER_OTLP_ENDPOINT",
     )
-    serve.add_argument(
-        "--keep-alive",
-        type=positive,
-        default=15,
-        metavar="SECONDS",
-        help="silence in a stream after which a comment is sent (default: 15)",
-    )
-    serve.add_argument(
+    _setting(serve, "keep-alive", "SECONDS", "Silence in a stream after which a comment is sent")
+    option(
+        serve,
         "--gather",
         type=milliseconds,
-        default=100,
+        default=round(DEFAULTS["gather"] * 1000),
         metavar="MS",
-        help="how long pieces of a stream are let come before they are read together, which makes guarding "
-        "them cheap; the first text never waits; 0: each piece at once (default: 100)",
+        help="Collect streamed chunks for up to MS milliseconds and check them together; the first text "
+        "never waits; 0 checks each chunk at once",
     )
-    serve.add_argument(
-        "--grace",
-        type=positive,
-        default=30,
-        metavar="SECONDS",
-        help="for answers that go on when the server is told to end (default: 30)",
+    _setting(serve, "grace", "SECONDS", "Time to let running answers finish at shutdown")
+    _setting(serve, "head-timeout", "SECONDS", "Time for a request's head to arrive")
+    _setting(serve, "body-timeout", "SECONDS", "Time for a request's body to arrive")
+    _setting(serve, "idle-timeout", "SECONDS", "Time between two requests of a connection")
+    _setting(
+        serve,
+        "connections",
+        "N",
+        "Client connections of a worker; beyond that number, those without a request give way",
     )
 
 
-    _connection_options(serve)
-
-
-def _connection_options(serve: argparse.ArgumentParser) -> None:
-    seconds = {
-        "head-timeout": (10, "time for a request's head to arrive"),
-        "body-timeout": (60, "time for a request's body to arrive"),
-        "idle-timeout": (5, "time between two requests of a connection"),
-    }
-    for name, (default, text) in seconds.items():
-        serve.add_argument(
-            f"--{name}",
-            type=positive,
-            default=default,
-            metavar="SECONDS",
-            help=f"{text} (default: {default})",
-        )
-    serve.add_argument(
-        "--connections",
-        type=positive,
-        default=1000,
-        metavar="N",
-        help="client connections of a worker; beyond, those without a request give way (default: 1000)",
-    )
+def _setting(
+    serve: argparse.ArgumentParser, name: str, metavar: str, text: str, default: int | None = None
+) -> None:
+    """Add a positive number, with the default of the setting of the same name."""
+    chosen = int(DEFAULTS[name.replace("-", "_")]) if default is None else default
+    option(serve, f"--{name}", type=positive, default=chosen, metavar=metavar, help=text)
 
 
 def run(options: argparse.Namespace, environment: Mapping[str, str]) -> int:
-    from proxy.server.settings import Settings
-
     if (options.upstream is None) == (options.upstreams is None):
-        raise Fault("give --upstream URL or --upstreams FILE, one of them")
-    settings = Settings(
+        raise Fault(
+            "give --upstream URL or --upstreams FILE, one of them (SLUICEGATE_UPSTREAM and "
+            "SLUICEGATE_UPSTREAMS count too)"
+        )
+    settings = settings_of(options)
+    with tempfile.TemporaryDirectory(prefix="sluicegate-") as scratch:
+        if settings.workers > 1:
+            # Read by prometheus_client when it is first imported: set before any metric exists.
+            os.environ["PROMETHEUS_MULTIPROC_DIR"] = scratch
+        return _serve(settings, environment, options.unknown_variables)
+
+
+def settings_of(options: argparse.Namespace) -> Settings:
+    """Return the settings that the options of the command say."""
+    return Settings(
         index=options.index,
         upstream=options.upstream,
         upstreams=options.upstreams,
@@ -170,17 +170,12 @@ def run(options: argparse.Namespace, environment: Mapping[str, str]) -> int:
         connections=options.connections,
         log_format=options.log_format,
         traces=options.traces,
-        trail_size=options.trail_size * 1024 * 1024,
+        trail_size=options.trail_size * _MB,
         trail_files=options.trail_files,
     )
-    with tempfile.TemporaryDirectory(prefix="sluicegate-") as scratch:
-        if settings.workers > 1:
-            # Read by prometheus_client when it is first imported: set before any metric exists.
-            os.environ["PROMETHEUS_MULTIPROC_DIR"] = scratch
-        return _serve(settings, environment)
 
 
-def _serve(settings: Settings, environment: Mapping[str, str]) -> int:
+def _serve(settings: Settings, environment: Mapping[str, str], unknown: Sequence[str]) -> int:
     import uvicorn
 
     from proxy.metrics import worker_ended
@@ -190,6 +185,9 @@ def _serve(settings: Settings, environment: Mapping[str, str]) -> int:
     from proxy.server.workers import Workers
 
     configure(settings.log_format)
+    if settings.log_format == "json":
+        for line in unknown:
+            _log.warning("%s", line)
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until it can be heeded, it must not kill
     raise_file_limit(settings.connections)

@@ -9,16 +9,17 @@ from __future__ import annotations
 import argparse
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from proxy.cli import console
-from proxy.cli.options import positive, share
+from proxy.cli.options import option, positive, share
+from proxy.cli.progress import Progress
 from proxy.cli.values import value_options
 from proxy.errors import ConfigError
-from proxy.types import Document, Noted, Skipped, Value
+from proxy.types import NOBODY, Document, Noted, Skipped, Value
 
 if TYPE_CHECKING:
+    from proxy.datasets import Tally
     from proxy.index import Manifest
     from proxy.policy import Policy
     from proxy.recognizers.values import ValueFinder
@@ -30,39 +31,61 @@ FORMATS = ("auto", "alpaca", "sharegpt", "openai", "text", "preference", "kto", 
 def data_arguments(parser: argparse.ArgumentParser) -> None:
     """``DATA``: what is read."""
     parser.add_argument(
-        "data", nargs="+", metavar="DATA", help="file, folder or dataset_info.json[:NAME]; AUDIENCE=PATH"
+        "data",
+        nargs="+",
+        metavar="DATA",
+        help="File, folder or dataset_info.json[:NAME]; AUDIENCE=PATH gives its audience",
     )
 
 
 def reading_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that say how records are read."""
-    parser.add_argument("--audience", metavar="NAME", help="audience of documents that name none")
-    parser.add_argument(
-        "--audience-field", metavar="FIELD", help="Field with a record's audience (default: audience)"
+    option(
+        parser,
+        "--audience",
+        metavar="NAME",
+        help="Audience for documents that do not specify one",
+        shown=NOBODY,
     )
-    parser.add_argument(
+    option(
+        parser,
+        "--audience-field",
+        metavar="FIELD",
+        help="Field with a record's audience",
+        shown="audience",
+    )
+    option(
+        parser,
         "--ignore-audience-field",
         action="store_true",
         help="Read a field called audience as content, not as a record's audience",
+        default=False,
     )
-    parser.add_argument("--format", choices=FORMATS, default="auto", help="shape of the records")
+    option(parser, "--format", choices=FORMATS, default="auto", help="Shape of the records")
 
 
 def data_options(parser: argparse.ArgumentParser) -> None:
     """How it is read, and what is looked for in it."""
     reading_options(parser)
     parser.add_argument(
-        "--background", nargs="+", default=[], metavar="FILE", help="text that is free for everyone"
+        "--background", nargs="+", default=[], metavar="FILE", help="Text that is free for everyone"
     )
-    parser.add_argument("--workers", type=positive, default=1, metavar="N", help="processes")
-    parser.add_argument(
+    option(parser, "--workers", type=positive, default=1, metavar="N", help="Processes that read")
+    option(
+        parser,
         "--max-skipped",
         type=share,
         default=0.1,
         metavar="SHARE",
-        help="Largest share of records that may be left out; with more, no index is written (default: 0.1)",
+        help="Largest share of records that may be left out; with more, no index is written",
     )
-    parser.add_argument("--strict", action="store_true", help="stop at the first record that cannot be read")
+    option(
+        parser,
+        "--strict",
+        action="store_true",
+        help="Stop at the first record that cannot be read",
+        default=False,
+    )
     value_options(parser)
 
 
@@ -155,38 +178,84 @@ class TrainingSet:
 
         return total_bytes(self._sources)
 
-    def into(self, write: Write, finder: ValueFinder | None) -> Manifest:
+    def into(self, write: Write, finder: ValueFinder | None, bar: Progress) -> Manifest:
         """Read everything into an index; first once for the shapes of numbers, where values are wanted."""
-        from proxy.datasets import Tally, read, total_bytes
+        from proxy.datasets import Tally, total_bytes
+
+        count: Callable[[int], None] | None = None
+        if finder is None:
+            size, free, unit = self.size, total_bytes(self._background), "bytes"
+            count = bar.advance
+        else:
+            size, free = self._learn(finder, bar)
+            unit = "characters"
+            finder.looked_at = bar.advance
+        self.tally = Tally()
+        documents = self._with_audience(self._readable(self._items(count, self.tally)))
+        background = self._readable(self._free_items(count))
+        name = "reading" if finder is None else "looking for known values"
+
+        def stage(step: str) -> None:
+            if step == "reading":
+                bar.stage(name, size, unit)
+            else:
+                bar.stage(step)
+
+        def announced() -> Iterator[Document]:
+            if self._background:
+                bar.stage(f"{name} in free text" if finder is not None else "reading free text", free, unit)
+            yield from background if finder is None else finder.ahead(background)
+
+        return write(
+            documents if finder is None else finder.ahead(documents),
+            background=announced(),
+            values=None if finder is None else finder.of,
+            stage=stage,
+            reading=self.report,
+        )
+
+    def _learn(self, finder: ValueFinder, bar: Progress) -> tuple[int, int]:
+        """Read everything once. Return the characters of the documents, and of the free text."""
+        from proxy.datasets import total_bytes
+
+        bar.stage("learning the shapes of numbers", self.size + total_bytes(self._background))
+        counts = [0, 0]
+
+        def documents() -> Iterator[Document]:
+            for item in self._items(bar.advance):
+                if isinstance(item, Document):
+                    counts[0] += sum(map(len, item.texts))
+                    yield item
+
+        finder.learn(documents())
+        for item in self._free_items(bar.advance):
+            if isinstance(item, Document):
+                counts[1] += sum(map(len, item.texts))
+        return counts[0], counts[1]
+
+    def _items(
+        self, progress: Callable[[int], None] | None, tally: Tally | None = None
+    ) -> Iterable[Document | Skipped]:
+        from proxy.datasets import read
 
         options = self._options
-        passes = 1 if finder is None else 2
-        with console.progress(passes * self.size + total_bytes(self._background), "reading") as bar:
-            items = partial(
-                read,
-                self._sources,
-                form=options.format,
-                audience_field=options.audience_field,
-                default_audience=options.audience,
-                strict=options.strict,
-                with_fields=True,
-                order=self._order,
-                ignore_audience=options.ignore_audience_field,
-                progress=bar.advance,
-            )
-            if finder is not None:
-                bar.stage("learning the shapes of numbers")
-                finder.learn(item for item in items() if isinstance(item, Document))
-            self.tally = Tally()
-            documents = self._with_audience(self._readable(items(tally=self.tally)))
-            free = self._readable(read(self._background, with_fields=True, progress=bar.advance))
-            return write(
-                documents if finder is None else finder.ahead(documents),
-                background=free if finder is None else finder.ahead(free),
-                values=None if finder is None else finder.of,
-                stage=bar.stage,
-                reading=self.report,
-            )
+        return read(
+            self._sources,
+            form=options.format,
+            audience_field=options.audience_field,
+            default_audience=options.audience,
+            strict=options.strict,
+            with_fields=True,
+            order=self._order,
+            ignore_audience=options.ignore_audience_field,
+            progress=progress,
+            tally=tally,
+        )
+
+    def _free_items(self, progress: Callable[[int], None] | None) -> Iterable[Document | Skipped]:
+        from proxy.datasets import read
+
+        return read(self._background, with_fields=True, progress=progress)
 
     def _readable(self, items: Iterable[Document | Skipped]) -> Iterator[Document]:
         for item in items:

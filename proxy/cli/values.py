@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from proxy.cli import console
+from proxy.cli.options import option
 from proxy.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -24,15 +25,19 @@ _MUCH = 1_000_000
 
 def value_options(parser: argparse.ArgumentParser) -> None:
     """``--entities`` and ``--no-ner``."""
-    parser.add_argument(
+    option(
+        parser,
         "--entities",
         metavar="LIST",
-        help="kinds of values to find: email,phone,person,… (default: all; 'none': no known values)",
+        help="Kinds of values to find, such as email,phone,person; 'none' finds no values",
+        shown="all",
     )
-    parser.add_argument(
+    option(
+        parser,
         "--no-ner",
         action="store_true",
-        help="find values by patterns, records and field names only: names in prose stay unknown",
+        help="Find values by patterns, records and field names only; names in prose stay unknown",
+        default=False,
     )
 
 

@@ -6,6 +6,7 @@ they were written.
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import secrets
@@ -85,7 +86,7 @@ class Writer:
         plain = np.ascontiguousarray(array)
         written = plain if is_bare(name) else encrypted(plain, self._cipher.stream(name))
         with self._new(f"{name}.npy") as file:
-            np.save(file, written, allow_pickle=False)
+            np.save(_Plain(file), written, allow_pickle=False)
         self._note(f"{name}.npy")
 
     def private(self, content: Private) -> None:
@@ -107,6 +108,13 @@ class Writer:
             "header": header_of(path),
             "canary": file_canary(path, name, self.nonce, self._key),
         }
+
+
+class _Plain:
+    """A file that numpy writes to as to any stream: written past the stream, an error has no reason."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self.write = file.write
 
 
 def open_private(path: Path) -> IO[bytes]:
@@ -207,7 +215,8 @@ def atomic_folder(target: Path) -> Iterator[Path]:
         work.mkdir(mode=0o700)
         work.chmod(0o700)
         try:
-            yield work
+            with _full_disk_reported(target):
+                yield work
             old = target.parent / f".{target.name}.{secrets.token_hex(4)}.old"
             if target.exists():
                 os.rename(target, old)
@@ -215,6 +224,25 @@ def atomic_folder(target: Path) -> Iterator[Path]:
             shutil.rmtree(old, ignore_errors=True)
         finally:
             shutil.rmtree(work, ignore_errors=True)
+
+
+@contextmanager
+def _full_disk_reported(target: Path) -> Iterator[None]:
+    """Raise ConfigError where there is no room for the files."""
+    remedies = {
+        errno.ENOSPC: "the disk is full: free some space",
+        errno.EDQUOT: "the disk quota is used up: free some space",
+        errno.EFBIG: "a file is larger than this process may write: raise `ulimit -f`",
+    }
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in remedies:
+            raise
+        raise ConfigError(
+            f"{target}: the index was not written, and nothing was replaced; {remedies[error.errno]}, or "
+            "choose another place"
+        ) from None
 
 
 def _left_behind(target: Path) -> list[Path]:

@@ -11,12 +11,15 @@ The invariant: no file holds text of the training set. What is no bare set of ke
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import hmac
 import json
 import mmap
 import os
+import pwd
 import secrets
+import stat
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
@@ -123,13 +126,17 @@ class Manifest:
 def read_manifest(folder: Path) -> Manifest:
     """The manifest of an index; IndexFormatError says what is wrong with it."""
     path = folder / MANIFEST
-    if not folder.is_dir():
-        raise IndexFormatError(f"{folder}: there is no index here; build one with `sluicegate index build`")
     try:
+        if not folder.is_dir():
+            raise IndexFormatError(
+                f"{folder}: there is no index here; build one with `sluicegate index build`"
+            )
         data = json.loads(path.read_text("utf-8"))
     except FileNotFoundError:
         raise IndexFormatError(f"{folder}: not an index (no {MANIFEST})") from None
-    except (OSError, ValueError, RecursionError) as error:
+    except OSError as error:
+        raise unreadable(path, error) from None
+    except (ValueError, RecursionError) as error:
         raise IndexFormatError(
             f"{path}: cannot be read ({type(error).__name__}); rebuild the index"
         ) from None
@@ -153,6 +160,33 @@ def read_manifest(folder: Path) -> Manifest:
     if not _sound(manifest):
         raise IndexFormatError(f"{path}: a field holds something else than it should; rebuild the index")
     return manifest
+
+
+def unreadable(path: Path, error: OSError) -> IndexFormatError:
+    """Return the error for a file that is there and that the system does not let us read."""
+    if error.errno not in (errno.EACCES, errno.EPERM):
+        return IndexFormatError(f"{path}: cannot be read: {error.strerror or error}")
+    barred = path
+    for each in (*reversed(path.parents), path):  # the first on the way that bars it
+        if not os.access(each, os.R_OK if each == path else os.X_OK, effective_ids=True):
+            barred = each
+            break
+    try:
+        found = barred.stat()
+        whose = f" (mode {stat.S_IMODE(found.st_mode):04o}, owner {_user(found.st_uid)})"
+    except OSError:
+        whose = ""
+    return IndexFormatError(
+        f"{path}: permission denied for user {_user(os.geteuid())}: {barred}{whose} does not let it through; "
+        "run as the owner, or change the mode or the owner"
+    )
+
+
+def _user(number: int) -> str:
+    try:
+        return pwd.getpwuid(number).pw_name
+    except KeyError:
+        return str(number)
 
 
 def _sound(manifest: Manifest) -> bool:
@@ -242,14 +276,17 @@ def check_sizes(folder: Path, manifest: Manifest) -> None:
     faults = []
     for name, entry in manifest.files.items():
         path = folder / name
-        if not path.is_file():
-            faults.append(f"{path}: is missing; rebuild the index")
-        elif path.stat().st_size != entry["bytes"]:
-            faults.append(
-                f"{path}: has {path.stat().st_size} bytes instead of {entry['bytes']}; rebuild the index"
-            )
-        elif header_of(path) != entry["header"]:
-            faults.append(f"{path}: its header is not the manifest's; rebuild the index")
+        try:
+            if not path.is_file():
+                faults.append(f"{path}: is missing; rebuild the index")
+            elif path.stat().st_size != entry["bytes"]:
+                faults.append(
+                    f"{path}: has {path.stat().st_size} bytes instead of {entry['bytes']}; rebuild the index"
+                )
+            elif header_of(path) != entry["header"]:
+                faults.append(f"{path}: its header is not the manifest's; rebuild the index")
+        except OSError as error:
+            faults.append(str(unreadable(path, error)))
     if faults:
         raise IndexFormatError(*faults)
 
@@ -290,8 +327,12 @@ def index_key(folder: Path, environment: Mapping[str, str], *, create: bool = Fa
             )
         return given
     path = key_file(folder)
-    if path.is_file():
-        key = path.read_text("utf-8", "replace").strip()
+    try:
+        found = path.read_text("utf-8", "replace") if path.is_file() else None
+    except OSError as error:
+        raise unreadable(path, error) from None
+    if found is not None:
+        key = found.strip()
         if len(key) < KEY_LENGTH:
             raise ConfigError(f"{path}: holds {len(key)} characters; a key has {KEY_LENGTH} or more")
         return key
@@ -302,8 +343,15 @@ def index_key(folder: Path, environment: Mapping[str, str], *, create: bool = Fa
     path.parent.mkdir(parents=True, exist_ok=True)
     key = secrets.token_urlsafe(32)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(key + "\n")
+    try:
+        with os.fdopen(descriptor, "w") as file:
+            file.write(key + "\n")
+    except OSError as error:
+        path.unlink(missing_ok=True)  # an empty key file would bar the next build
+        raise ConfigError(
+            f"{path}: the key of the index cannot be written: {error.strerror}; free some space, or choose "
+            "another place"
+        ) from None
     return key
 
 

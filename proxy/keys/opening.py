@@ -19,13 +19,13 @@ def redis_password(environment: Mapping[str, str]) -> str:
     return environment.get("SLUICEGATE_REDIS_PASSWORD", "").strip()
 
 
-def open_state(state: str | Path, environment: Mapping[str, str]) -> State:
-    """Open the state. Raises ConfigError."""
+def open_state(state: str | Path, environment: Mapping[str, str], *, create: bool = True) -> State:
+    """Open the state. Raises ConfigError, also for a file that does not exist and that ``create`` forbids."""
     if isinstance(state, str) and "://" in state:
         from proxy.keys.redis import RedisStore  # the client is an extra
 
         return RedisStore(state, password=redis_password(environment))
-    return KeyStore(Path(state))
+    return KeyStore(Path(state), create=create)
 
 
 def open_served_state(state: str | Path, environment: Mapping[str, str]) -> State:

@@ -39,14 +39,16 @@ class KeyStore(StateFile):
         fresh_seconds: float = FRESH_SECONDS,
         busy_seconds: float = _BUSY_SECONDS,
         now: Callable[[], float] = time.time,
+        create: bool = True,
     ) -> None:
+        """``create``: whether a file that does not exist is made."""
         self._fresh_seconds = fresh_seconds
         self._now = now
         self._callers: Mapping[bytes, Caller] = {}
         self._broken: dict[str, Sequence[str]] = {}
         self._fresh_until = 0.0
         self._seen = -1
-        super().__init__(path, busy_seconds)
+        super().__init__(path, busy_seconds, create)
 
     @property
     def where(self) -> str:

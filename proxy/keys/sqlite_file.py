@@ -52,7 +52,11 @@ class StateFile:
     Open it after a fork, never before: SQLite connections do not survive one.
     """
 
-    def __init__(self, path: Path, busy_seconds: float) -> None:
+    def __init__(self, path: Path, busy_seconds: float, create: bool = True) -> None:
+        if not create and not (path.exists() and (not path.is_file() or path.stat().st_size)):
+            raise ConfigError(
+                f"{path}: no state file; give its path with --state, or make one: sluicegate keys create"
+            )
         self._path = path
         self._busy_seconds = busy_seconds
         self._lock = threading.RLock()

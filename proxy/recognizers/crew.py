@@ -7,7 +7,7 @@ how many processes read.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
@@ -19,6 +19,11 @@ from proxy.recognizers.recognize import Recognizers, open_recognizers
 
 _SHARE = 16_000
 """Characters that a process is given at a time."""
+_STEP = 4_000
+"""Characters that networks read in this process between two reports: a second or two."""
+
+Done = Callable[[int], None]
+"""Is told how many more characters were read."""
 
 
 class Readers:
@@ -83,20 +88,29 @@ class Crew:
                 _unblock(self._pool)
             self._pool.shutdown(cancel_futures=True)
 
-    def patterns(self, texts: Sequence[str]) -> list[list[Hit]]:
+    def patterns(self, texts: Sequence[str], done: Done | None = None) -> list[list[Hit]]:
         """The values that patterns find in each text."""
-        return self._shared("patterns", texts)
+        return self._shared("patterns", texts, done, _SHARE)
 
-    def names(self, texts: Sequence[str]) -> list[list[Hit]]:
+    def names(self, texts: Sequence[str], done: Done | None = None) -> list[list[Hit]]:
         """The names that networks find in each text."""
-        return self._shared("names", texts)
+        return self._shared("names", texts, done, _STEP)
 
-    def _shared(self, what: str, texts: Sequence[str]) -> list[list[Hit]]:
+    def _shared(self, what: str, texts: Sequence[str], done: Done | None, step: int) -> list[list[Hit]]:
+        found: list[list[Hit]] = []
         if self._pool is None:
-            return getattr(self._readers, what)(texts)  # type: ignore[no-any-return]
+            read = getattr(self._readers, what)
+            for share in [texts] if done is None else _shares(texts, step):
+                found += read(share)
+                _tell(done, share)
+            return found
         try:
-            waiting = [self._pool.submit(_read, what, share) for share in _shares(texts)]
-            return [hits for share in waiting for hits in share.result()]
+            shares = _shares(texts, _SHARE)
+            waiting = [self._pool.submit(_read, what, share) for share in shares]
+            for share, result in zip(shares, waiting, strict=True):
+                found += result.result()
+                _tell(done, share)
+            return found
         except BrokenProcessPool:
             self._broken = True
             raise ConfigError(
@@ -126,11 +140,16 @@ def _unblock(pool: ProcessPoolExecutor) -> None:
             reader.close()
 
 
-def _shares(texts: Sequence[str]) -> list[list[str]]:
+def _tell(done: Done | None, share: Sequence[str]) -> None:
+    if done is not None:
+        done(sum(map(len, share)))
+
+
+def _shares(texts: Sequence[str], most: int) -> list[list[str]]:
     shares: list[list[str]] = []
-    size = _SHARE
+    size = most
     for text in texts:
-        if size >= _SHARE:
+        if size >= most:
             shares.append([])
             size = 0
         shares[-1].append(text)

@@ -55,7 +55,10 @@ _BATCH = 2_000_000
 _BATCH_NER = 48_000
 """The same for each process where networks read: some seconds' work, so that progress is seen."""
 
-ReadTexts = Callable[[Sequence[str]], list[list[Hit]]]
+_PATTERNS = 0.05
+"""The share of the time that patterns take where networks read as well."""
+
+ReadTexts = Callable[[Sequence[str], Callable[[int], None]], list[list[Hit]]]
 
 
 class _Found(NamedTuple):
@@ -101,6 +104,8 @@ class ValueFinder:
         self.characters = 0
         """Their characters."""
         self.seconds = 0.0
+        self.looked_at: Callable[[int], None] = lambda _characters: None
+        """Is told, while documents are read, how many more of their characters were looked at."""
         self.passed_over = 0
         """Names in documents that are about nobody; each once a document."""
 
@@ -160,8 +165,11 @@ class ValueFinder:
         Raises ``ConfigError`` where a recognizer fails, with the id of the document.
         """
         began = time.perf_counter()
+        characters = sum(len(text) for document in documents for text in document.texts)
+        spread = _Spread(characters, self.looked_at)
         try:
-            found = self._find(documents)
+            found = self._find(documents, spread)
+            spread.end()
         except ProxyError:
             raise
         except (
@@ -170,14 +178,17 @@ class ValueFinder:
             raise self._failure(documents, error) from error
         self.seconds += time.perf_counter() - began
         self.documents += len(documents)
-        self.characters += sum(len(text) for document in documents for text in document.texts)
+        self.characters += characters
         return found
 
-    def _find(self, documents: Sequence[Document]) -> list[list[Value]]:
+    def _find(self, documents: Sequence[Document], spread: _Spread | None = None) -> list[list[Value]]:
         texts = list(dict.fromkeys(text for document in documents for text in document.texts))
         cut = [list(pieces(text)) for text in texts] if self.ner else [[] for _ in texts]
-        in_texts = self._texts.read(texts)
-        in_sentences = self._sentences.read(list(dict.fromkeys(piece for some in cut for piece in some)))
+        spread = spread or _Spread(0, self.looked_at)
+        in_texts = self._texts.read(texts, spread.over(_PATTERNS if self.ner else 1.0))
+        in_sentences = self._sentences.read(
+            list(dict.fromkeys(piece for some in cut for piece in some)), spread.over(1.0 - _PATTERNS)
+        )
         named = [self._named(document) for document in documents]
         for value in (value for values in named for value in values):
             self._learned.teach(value.entity, value.text)
@@ -268,6 +279,34 @@ def _leads_to_a_door(entity: str, text: str) -> bool:
     return entity == "address" and "\n" not in text and sum(map(str.isdigit, text)) >= _DOOR < len(text) // 4
 
 
+class _Spread:
+    """Spreads the characters of a batch over the steps in which they are read, so that progress is even."""
+
+    def __init__(self, characters: int, tell: Callable[[int], None]) -> None:
+        self._characters = characters
+        self._tell = tell
+        self._done = 0.0
+        self._told = 0
+
+    def over(self, weight: float) -> Callable[[float], None]:
+        """Return what takes the further part of a step that is done. ``weight``: the step's part of all."""
+
+        def done(part: float) -> None:
+            self._done += weight * part
+            self._report(min(self._characters, int(self._characters * self._done)))
+
+        return done
+
+    def end(self) -> None:
+        """Everything was read, also what was remembered from before."""
+        self._report(self._characters)
+
+    def _report(self, characters: int) -> None:
+        if characters > self._told:
+            self._tell(characters - self._told)
+            self._told = characters
+
+
 class _Memory:
     """Reads texts once; forgets the oldest when they are too many."""
 
@@ -276,11 +315,14 @@ class _Memory:
         self._known: dict[str, Sequence[Hit]] = {}
         self._size = 0
 
-    def read(self, texts: Sequence[str]) -> dict[str, Sequence[Hit]]:
-        """The hits of each text (all distinct)."""
+    def read(self, texts: Sequence[str], done: Callable[[float], None]) -> dict[str, Sequence[Hit]]:
+        """The hits of each text (all distinct). ``done`` is told which further part of them was read."""
         new = [text for text in texts if text not in self._known]
+        size = sum(map(len, new)) or 1
         fresh: dict[str, Sequence[Hit]] = (
-            dict(zip(new, map(tuple, self._read(new)), strict=True)) if new else {}
+            dict(zip(new, map(tuple, self._read(new, lambda some: done(some / size))), strict=True))
+            if new
+            else {}
         )
         found = {text: fresh[text] if text in fresh else self._known[text] for text in texts}
         self._known.update(fresh)

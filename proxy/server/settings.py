@@ -7,8 +7,10 @@ keys come from the environment of each process.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
+from typing import Any
 
 MAX_BODY = 16 * 1024 * 1024
 
@@ -73,3 +75,9 @@ class Settings:
     @property
     def trail_path(self) -> Path:
         return self.trail or self.state.with_name(self.state.stem + ".trail.jsonl")
+
+
+DEFAULTS: Mapping[str, Any] = {
+    each.name: each.default for each in fields(Settings) if each.default is not MISSING
+}
+"""The default of every setting that has one. The command line takes its own from here."""

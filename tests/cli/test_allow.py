@@ -114,7 +114,7 @@ def test_an_incident_with_its_data(
         (["short.txt"], "too short to be told from others"),
         (["binary"], "not UTF-8 (byte 0)"),
         (["short.txt", "long.txt"], "allow takes one"),
-        (["remove", "alw_0000"], "no allowed text has that id"),
+        (["remove", "alw_0000"], "s.sqlite: no state file"),
         (["long.txt", "--name", "x" * 101], "at most 100 plain characters"),
     ],
 )
@@ -182,3 +182,56 @@ def test_known_values_of_the_text(tmp_path: Path, capsys: pytest.CaptureFixture[
     arguments = ["allow", given, "--state", tmp_path / "s.sqlite", "--index", path]
     assert main([str(each) for each in arguments], {"SLUICEGATE_INDEX_KEY": key}) == 0
     assert found() == [text.index(private)]
+
+
+def test_a_text_that_is_not_there_cannot_be_removed(
+    allow: object, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The id is named, and nothing changes."""
+    assert callable(allow)
+    KeyStore(tmp_path / "s.sqlite").close()
+    assert allow("remove", "alw_0000") == 2
+    assert "no allowed text has that id" in capsys.readouterr().err
+
+
+def test_a_file_called_list_is_told_from_the_list(
+    allow: object, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`allow list` lists and says how to allow the file; `allow add list` and `allow ./list` allow it."""
+    assert callable(allow)
+    monkeypatch.chdir(tmp_path)
+    Path("list").write_text(ADMIN, "utf-8")
+    KeyStore(tmp_path / "s.sqlite").close()
+    assert allow("list") == 0
+    assert "sluicegate allow add list" in capsys.readouterr().err
+    assert stored(tmp_path) == []
+    assert allow("add", "list") == 0
+    assert allow("./list") == 0
+    assert len(stored(tmp_path)) == 2
+
+
+def test_a_file_called_add_is_allowed_by_its_name(
+    allow: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A lone word that is no command is a file, as before."""
+    assert callable(allow)
+    monkeypatch.chdir(tmp_path)
+    Path("add").write_text(ADMIN, "utf-8")
+    assert allow("add") == 0
+    assert len(stored(tmp_path)) == 1
+
+
+@pytest.mark.parametrize(("word", "meant"), [("lst", "list"), ("remov", "remove"), ("ad", "add")])
+def test_a_misspelt_word_of_allow(
+    allow: object,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    word: str,
+    meant: str,
+) -> None:
+    """What is no file and close to a word of the command is answered with that word."""
+    assert callable(allow)
+    monkeypatch.chdir(tmp_path)
+    assert allow(word) == 2
+    assert f"{word}: no such file; did you mean '{meant}'?" in capsys.readouterr().err

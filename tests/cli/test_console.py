@@ -48,38 +48,19 @@ def test_notes_and_warnings_are_no_results(
     assert screen.getvalue() == "\033[33mwarning:\033[0m take care\n"
 
 
-def test_progress_in_a_pipe_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
-    """A script that reads the errors is not disturbed."""
-    with console.progress(100, "reading") as bar:
-        bar.advance(50)
-        bar.stage("writing")
-    told = capsys.readouterr()
-    assert told.out == told.err == ""
+def test_a_cell_cannot_steer_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    """Control characters, line ends and characters that turn the direction are shown as escapes."""
+    console.table("t", ("a",), [("\x1b[2J\tx\ny\u202ez",)])
+    console.row(("\x1b]0;title\x07", "网店"))
+    assert capsys.readouterr().out == "a\n\\x1b[2J\\tx\\ny\\u202ez\n\\x1b]0;title\\x07\t网店\n"
 
 
-def test_progress_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A bar with the name of the stage."""
+@pytest.mark.parametrize("name", ["[/x]", "[red]shop[/red]", "\x1b[2J", "[link=http://x]y"])
+def test_names_are_no_markup_on_a_terminal(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """A name in brackets is shown as it is, and raises nothing."""
     screen = Terminal()
-    monkeypatch.setattr(sys, "stderr", screen)
-    monkeypatch.setenv("TERM", "xterm")
-    with console.progress(100, "reading") as bar:
-        bar.advance(60)
-        bar.stage("writing")
-        bar.advance(40)
-    assert "writing" in screen.getvalue()
-
-
-@pytest.mark.parametrize(
-    ("number", "text"),
-    [
-        (0, "0 B"),
-        (999, "999 B"),
-        (1000, "1.0 kB"),
-        (1_550_000, "1.6 MB"),
-        (2e9, "2.0 GB"),
-        (3e15, "3000000.0 GB"),
-    ],
-)
-def test_sizes(number: float, text: str) -> None:
-    """Bytes in units of a thousand."""
-    assert console.size(number) == text
+    monkeypatch.setattr(sys, "stdout", screen)
+    monkeypatch.setenv("TERM", "dumb")
+    console.table(name, ("name",), [(name,)])
+    assert screen.getvalue().count(console.plain(name)) == 2
+    assert "\x1b" not in screen.getvalue()

@@ -120,7 +120,10 @@ def test_in_a_shell(tmp_path: Path) -> None:
     assert key.startswith("sk-sg-")
     listed = run("keys", "list", cwd=tmp_path, SLUICEGATE_STATE="s/keys.sqlite")
     assert "\t网店\t-\tpublic\t" in listed.stdout.decode()
-    assert run("keys", "list", "--json", cwd=tmp_path).stdout == b"[]\n"
+    elsewhere = run("keys", "list", "--json", cwd=tmp_path)
+    assert (elsewhere.returncode, elsewhere.stdout) == (2, b"")
+    assert b"sluicegate.sqlite: no state file; give its path with --state" in elsewhere.stderr
+    assert not (tmp_path / "sluicegate.sqlite").exists()
 
 
 def test_owners_are_listed(state: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -15,6 +15,7 @@ import pytest
 from proxy import __version__, cli
 from proxy.cli import COMMANDS, TERMINATED, main, parser
 from proxy.errors import ConfigError
+from proxy.keys import KeyStore
 from tests.cli.running import environment, run
 
 
@@ -127,6 +128,7 @@ def test_sigterm_ends_a_command_as_an_exception_does(monkeypatch: pytest.MonkeyP
 def test_it_runs_outside_the_main_thread(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Where signals cannot be caught the commands work all the same."""
     codes = []
+    KeyStore(tmp_path / "s.sqlite").close()
     arguments = ["keys", "list", "--state", str(tmp_path / "s.sqlite")]
     thread = threading.Thread(target=lambda: codes.append(main(arguments, {})))
     thread.start()
@@ -175,13 +177,13 @@ def test_the_module_is_the_command(tmp_path: Path) -> None:
 def test_all_options_can_come_from_the_environment() -> None:
     """No two options of one command share a variable, and none takes the name of a secret."""
     secrets = {"SLUICEGATE_INDEX_KEY", "SLUICEGATE_UPSTREAM_KEY", "SLUICEGATE_SETTINGS"}
-    from proxy.cli.options import _variable
+    from proxy.cli.parsing import variable
 
     seen = 0
     waiting = [parser()]
     while waiting:
         one = waiting.pop()
-        names = [name for action in one._actions if (name := _variable(action))]
+        names = [name for action in one._actions if (name := variable(action))]
         assert len(names) == len(set(names))
         assert not secrets & set(names)
         seen += len(names)

@@ -1,122 +1,67 @@
-"""Options and the environment: every option reads its variable, and the command line wins."""
+"""Values of options, and how an option tells its default."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable
 
 import pytest
 
-from proxy.cli.options import (
-    Fault,
-    command,
-    index_option,
-    json_option,
-    policy_option,
-    port,
-    positive,
-    state_option,
-    use_environment,
-)
-
-
-def made() -> argparse.ArgumentParser:
-    """A command line with one of each kind of option."""
-    root = argparse.ArgumentParser(prog="x", exit_on_error=False)
-    commands = root.add_subparsers(required=True)
-    one = command(commands, "one", "Does one thing.", lambda *_: 0, "  x one\n")
-    index_option(one)
-    policy_option(one)
-    state_option(one)
-    json_option(one)
-    one.add_argument("--port", type=port, default=8080)
-    one.add_argument("--format", choices=("auto", "text"), default="auto")
-    one.add_argument("--background", nargs="+", default=[])
-    one.add_argument("--tag", action="append")
-    one.add_argument("rest", nargs="*")
-    return root
-
-
-def parsed(arguments: Sequence[str] = (), **environment: str) -> Any:
-    root = made()
-    variables: Mapping[str, str] = {
-        f"SLUICEGATE_{name.upper()}": value for name, value in environment.items()
-    }
-    use_environment(root, variables)
-    return root.parse_args(["one", *arguments])
-
-
-def test_defaults_without_an_environment() -> None:
-    """What is not told has its default; what is needed must be told."""
-    options = parsed(["--index", "x.idx"])
-    assert (options.index, options.policy, options.state) == (Path("x.idx"), None, Path("sluicegate.sqlite"))
-    assert (options.port, options.json, options.format, options.background) == (8080, False, "auto", [])
-    with pytest.raises((argparse.ArgumentError, SystemExit)):
-        parsed()
-
-
-def test_the_environment_gives_defaults() -> None:
-    """Each option takes its variable, converted as it would be on the command line."""
-    options = parsed(
-        index="y.idx",
-        policy="strict",
-        state="/s",
-        port="0",
-        json="yes",
-        format="text",
-        background="b",
-        tag="t",
-    )
-    assert (options.index, options.policy, options.state) == (Path("y.idx"), Path("strict"), Path("/s"))
-    assert (options.port, options.json, options.format) == (0, True, "text")
-    assert (options.background, options.tag) == (["b"], ["t"])
-
-
-def test_the_command_line_wins() -> None:
-    """An option that is written goes before its variable; an empty variable is none."""
-    options = parsed(["--index", "x.idx", "--port", "5"], index="y.idx", port="7", policy="")
-    assert (options.index, options.port, options.policy) == (Path("x.idx"), 5, None)
-
-
-@pytest.mark.parametrize(
-    ("text", "value"), [("1", True), ("TRUE", True), ("on", True), ("0", False), ("no", False)]
-)
-def test_switches(text: str, value: bool) -> None:
-    """A switch is on or off in the usual words."""
-    assert parsed(index="x", json=text).json is value
-
-
-@pytest.mark.parametrize(
-    ("environment", "said"),
-    [
-        ({"json": "maybe"}, "SLUICEGATE_JSON: 'maybe' is neither true nor false"),
-        ({"port": "http"}, "SLUICEGATE_PORT: 'http' is not valid for --port"),
-        ({"port": "65536"}, "SLUICEGATE_PORT: '65536' is not valid for --port"),
-        ({"format": "yaml"}, "SLUICEGATE_FORMAT: 'yaml' is not one of auto, text"),
-    ],
-)
-def test_variables_that_cannot_be_read(environment: dict[str, str], said: str) -> None:
-    """A wrong variable is named, with what is wrong."""
-    with pytest.raises(Fault) as fault:
-        parsed(["--index", "x"], **environment)
-    assert str(fault.value) == said
+from proxy.cli.options import command, milliseconds, option, port, positive, share
+from proxy.cli.parsing import CommandParser
 
 
 def test_ports_and_numbers() -> None:
     """A port is a number that TCP has; a number of things is at least one."""
-    assert [port("0"), port("65535"), positive("1")] == [0, 65535, 1]
-    for read, text in ((port, "-1"), (port, "70000"), (positive, "0")):
-        with pytest.raises(argparse.ArgumentTypeError):
-            read(text)
-    for read in (port, positive):
-        with pytest.raises(ValueError, match="invalid literal"):
-            read("many")
+    assert [port("0"), port("65535"), positive("1"), milliseconds(" 7 ")] == [0, 65535, 1, 7]
+    assert [share("0"), share("0.25"), share("1")] == [0.0, 0.25, 1.0]
 
 
-def test_examples_stand_in_the_help() -> None:
-    """A command shows how it is written."""
-    root = argparse.ArgumentParser()
+@pytest.mark.parametrize(
+    ("read", "text", "said"),
+    [
+        (port, "-1", "'-1': a port is a whole number from 0 to 65535"),
+        (port, "65536", "from 0 to 65535"),
+        (port, "http", "'http': a port is a whole number"),
+        (port, "tcp://10.0.0.1:8080", "a port is a whole number"),
+        (positive, "0", "'0': give a whole number, 1 or more"),
+        (positive, "1.5", "whole number"),
+        (positive, "", "whole number"),
+        (positive, "1_000", "whole number"),
+        (positive, "9" * 5000, "whole number"),
+        (positive, "²", "whole number"),
+        (milliseconds, "1001", "milliseconds from 0 to 1000"),
+        (share, "2", "'2': give a share from 0 to 1"),
+        (share, "many", "'many': give a share from 0 to 1"),
+        (share, "nan", "give a share"),
+        (share, "inf", "give a share"),
+        (share, "-0.1", "give a share"),
+    ],
+)
+def test_values_that_cannot_be(read: Callable[[str], object], text: str, said: str) -> None:
+    """What is wrong is repeated, with what would be right."""
+    with pytest.raises(argparse.ArgumentTypeError) as error:
+        read(text)
+    assert said in str(error.value)
+    assert len(str(error.value)) < 200
+
+
+def test_an_option_tells_its_default() -> None:
+    """The help ends with the default of the parser, or with the words for it; a switch has none."""
+    parser = CommandParser(prog="x")
+    option(parser, "--port", default=8080, help="Port, 100 % free")
+    option(parser, "--trail", help="File", shown="beside the state")
+    option(parser, "--json", action="store_true", default=False, help="Print JSON")
+    told = parser.format_help()
+    assert "Port, 100 % free (default: 8080)" in told
+    assert "File (default: beside the state)" in told
+    assert "Print JSON\n" in told
+
+
+def test_examples_are_in_the_help() -> None:
+    """A command shows how it is written; in the list of commands its summary has no full stop."""
+    root = CommandParser(prog="x")
     one = command(root.add_subparsers(), "one", "Does one thing.", lambda *_: 0, "  x one\n")
     assert "examples:\n  x one" in one.format_help()
+    assert "Does one thing.\n" in one.format_help()
+    assert "Does one thing\n" in root.format_help()

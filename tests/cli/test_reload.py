@@ -79,6 +79,10 @@ def test_a_list_asks_for_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[s
 
 
 def test_nobody_serves(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """With this state; perhaps it is the wrong one."""
+    """With this state; perhaps it is the wrong one. One that is not there is not made."""
+    assert reload(tmp_path) == 2
+    assert "s.sqlite: no state file" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+    KeyStore(tmp_path / "s.sqlite").close()
     assert reload(tmp_path) == 2
     assert f"{tmp_path / 's.sqlite'}: no worker that serves with this state" in capsys.readouterr().err

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from proxy.cli.progress import Lines
 from proxy.cli.training import TrainingSet, data_arguments, data_options
 from proxy.errors import ConfigError
 from proxy.policy import load_policy
@@ -40,7 +41,7 @@ def written(training: TrainingSet) -> tuple[list[Document], list[Document]]:
         assert values is None
         got.update(documents=list(documents), background=list(background))
 
-    training.into(write, None)
+    training.into(write, None, Lines([].append))
     return got["documents"], got["background"]
 
 

@@ -155,7 +155,7 @@ def test_names_end_at_brackets_and_lines(monkeypatch: pytest.MonkeyPatch) -> Non
     """Where a network runs on from one name to the next, each is a value of its own."""
     text = "Yusuf Garcia (yusuf.g) and\nMia Li"
 
-    def runs_on(self: Crew, texts: Sequence[str]) -> list[list[Hit]]:
+    def runs_on(self: Crew, texts: Sequence[str], done: object = None) -> list[list[Hit]]:
         return [[Hit("person", 0, len(each))] for each in texts]
 
     monkeypatch.setattr(Crew, "names", runs_on)
