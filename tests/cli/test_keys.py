@@ -65,6 +65,25 @@ def test_keys_are_listed_without_themselves(state: Path, capsys: pytest.CaptureF
     assert not any(secret in listed + told for secret in secrets)
 
 
+def test_scripts_get_a_new_key_and_a_revoked_one_as_json(
+    state: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One object each: the key is in that of its creation alone, its hash in neither."""
+    assert keys("create", "--role", "staff", "--name", "bot", "--json", state=state) == 0
+    made = json.loads(capsys.readouterr().out)
+    store = KeyStore(state)
+    caller = store.authenticate(made["key"])
+    store.close()
+    assert caller is not None
+    assert (made["name"], made["role"]) == ("bot", "staff")
+    assert keys("revoke", "bot", "--json", state=state) == 0
+    revoked = json.loads(capsys.readouterr().out)
+    assert revoked["id"] == made["id"]
+    assert revoked["revoked"] is not None
+    assert "key" not in revoked
+    assert not any("hash" in name for name in [*made, *revoked])
+
+
 def test_a_key_is_revoked_by_its_id(state: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """From then on nobody is let in with it; a second time, and an id that is none, is said."""
     assert keys("create", "--role", "staff", state=state) == 0

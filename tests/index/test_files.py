@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +15,7 @@ import pytest
 
 from proxy.errors import ConfigError, IndexFormatError
 from proxy.grams import GramKey
-from proxy.index import BuildOptions, add_documents, build_index, read_manifest
+from proxy.index import BuildOptions, add_documents, build_index, open_index, read_manifest
 from proxy.index.adding import AddOptions
 from proxy.index.files import (
     Private,
@@ -204,3 +207,39 @@ def test_an_addition_keeps_what_was_stored(tmp_path: Path) -> None:
     assert {path.name for path in out.iterdir()} == {*before, MANIFEST, "p1"}
     assert new.parts[0]["nonce"] != old.nonce == new.nonce
     write_manifest(out, new)
+
+
+def test_a_disk_without_room_leaves_the_old_index_and_says_what_to_do(tmp_path: Path) -> None:
+    """A real limit on the size of files, in a process of its own; the index of before still opens."""
+    folder = tmp_path / "x.idx"
+    old = build_index([Document("a", (STAFF,), "staff")], folder, BuildOptions(KEY))
+    script = f"""
+import resource, signal
+from proxy.errors import ConfigError
+from proxy.index import BuildOptions, build_index
+from proxy.types import Document
+from pathlib import Path
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+text = " ".join(f"word{{number * 7919}} another{{number}}" for number in range(5000))
+resource.setrlimit(resource.RLIMIT_FSIZE, (20000, 20000))
+try:
+    build_index([Document("b", (text,), "admin")], Path({str(folder)!r}), BuildOptions({KEY!r}))
+except ConfigError as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith(f"{folder}: the index was not written, and nothing was replaced; ")
+    assert "ulimit -f" in done.stdout
+    assert open_index(folder, KEY).manifest.files == old.files
+    assert [each.name for each in tmp_path.iterdir() if each.is_dir()] == ["x.idx"]
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [(errno.ENOSPC, "the disk is full: free some space"), (errno.EDQUOT, "the disk quota is used up")],
+)
+def test_a_full_disk_is_named_as_that(tmp_path: Path, code: int, said: str) -> None:
+    """Whatever write fails, and the folder that was begun is gone."""
+    with pytest.raises(ConfigError, match=said), atomic_folder(tmp_path / "x.idx"):
+        raise OSError(code, "no room")
+    assert not [each for each in tmp_path.iterdir() if each.is_dir()]

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import pwd
 import shutil
 import stat
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +16,7 @@ import pytest
 
 from proxy.errors import ConfigError, IndexFormatError
 from proxy.grams import KEY_LENGTH, GramKey
+from proxy.index import BuildOptions, build_index, open_index
 from proxy.index.format import (
     MANIFEST,
     check_key,
@@ -22,7 +26,8 @@ from proxy.index.format import (
     read_manifest,
     verify,
 )
-from tests.training import KEY, SmallIndex
+from proxy.types import Document
+from tests.training import ADMIN, KEY, SmallIndex
 
 
 @pytest.fixture
@@ -213,3 +218,53 @@ def test_keys_that_cannot_be_used(tmp_path: Path) -> None:
     assert "hunter2" not in str(error.value)
     key_file(folder).write_bytes(b"\xff" * 30)
     assert len(index_key(folder, {})) == 30
+
+
+def test_files_that_may_not_be_read_name_who_and_what_bars_them() -> None:
+    """Not "rebuild the index": the user, the file that bars, its mode and owner; not as root."""
+    with tempfile.TemporaryDirectory() as name:
+        top = Path(name)
+        top.chmod(0o755)
+        folder = top / "inner" / "x.idx"
+        folder.parent.mkdir()
+        build_index([Document("a", (ADMIN,), "admin")], folder, BuildOptions(KEY))
+        folder.parent.chmod(0o000)
+        said = as_nobody(lambda: read_manifest(folder))
+        assert f"{folder / MANIFEST}: permission denied for user " in said
+        assert f"{folder.parent} (mode 0000, owner {pwd.getpwuid(os.getuid()).pw_name})" in said
+        assert "rebuild" not in said
+        folder.parent.chmod(0o755)
+        folder.chmod(0o755)
+        for each in folder.iterdir():
+            each.chmod(0o644)
+        barred = next(folder.glob("*.npy"))
+        barred.chmod(0o000)
+        said = as_nobody(lambda: open_index(folder, KEY))
+        assert f"{barred}: permission denied for user " in said
+        assert "(mode 0000" in said
+        assert "rebuild" not in said
+
+
+def as_nobody(call: Callable[[], object]) -> str:
+    """What a call raises in a process that is no superuser."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if not child:
+        try:
+            if os.geteuid() == 0:
+                os.setgroups([])
+                os.setgid(65534)
+                os.setuid(65534)
+            call()
+            message = "nothing was raised"
+        except IndexFormatError as error:
+            message = str(error)
+        except BaseException as error:
+            message = repr(error)
+        os.write(writing, message.encode())
+        os._exit(0)
+    os.close(writing)
+    with open(reading, encoding="utf-8") as stream:
+        said = stream.read()
+    os.waitpid(child, 0)
+    return said
