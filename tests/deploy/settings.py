@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Mapping
 
 from proxy.cli import parser
-from proxy.cli.options import PREFIX, use_environment
+from proxy.cli.parsing import PREFIX, use_environment
 from tests.deploy.reading import ROOT
 
 SECRETS = {f"{PREFIX}{name}" for name in ("INDEX_KEY", "UPSTREAM_KEY", "REDIS_PASSWORD", "TRAIL_KEY")}

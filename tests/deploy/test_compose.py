@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from proxy import __version__
-from proxy.cli.options import PREFIX
+from proxy.cli.parsing import PREFIX
 from tests.deploy.reading import DEPLOY
 from tests.deploy.settings import SECRETS, image_environment, options
 

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from proxy import __version__
-from proxy.cli.options import PREFIX
+from proxy.cli.parsing import PREFIX
 from proxy.policy import load_policy
 from tests.deploy.reading import DEPLOY, ROOT
 from tests.deploy.settings import image_environment, options
