@@ -19,12 +19,15 @@ import os
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import product
+from pathlib import Path
 from typing import Any, Literal
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
+from proxy.processes import ProcessesCollector
+from proxy.traffic import FIRST, LONG, Traffic
 from proxy.types import Action, Decision
 
 OTHER = "other"
@@ -37,12 +40,10 @@ ENDPOINTS = (
     "/v1/models",
     "/v1/guard",
 )
-OPERATIONS = {
-    "/v1/chat/completions": "chat",
-    "/v1/completions": "text_completion",
-    "/v1/responses": "generate_content",
-}
-"""What OpenTelemetry calls them (semantic conventions for generative AI, gen_ai.operation.name)."""
+PLAIN_PATHS = frozenset(
+    {"/healthz", "/readyz", "/openapi.json", "/metrics", "/beta/litellm_basic_guardrail_api"}
+)
+"""Paths that are no endpoints of a model."""
 
 OUTCOMES = (
     "passed",  # delivered as it came
@@ -99,8 +100,6 @@ RESULTS = ("taken", "refused")
 _HELD = (0, 1, 2, 4, 6, 8, 10, 12, 15, 20, 25, 32, 48, 64, 96, 128, 256, 512, 1024, 4096)
 _RATIO = (0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 _SHORT = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
-_FIRST = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 10, 30)
-_LONG = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92, 163.84)
 
 _Merge = Literal["livesum", "livemax", "livemin"]
 
@@ -128,6 +127,8 @@ class Metrics:
         if not self._across_workers:
             ProcessCollector(registry=self.registry)
         self._endpoints = frozenset(endpoints)
+        self.paths = self._endpoints | PLAIN_PATHS
+        self.traffic = Traffic(self.registry, self.paths)
         self._roles: frozenset[str] = frozenset()
         self._rules: frozenset[str] = frozenset()
         self._children: dict[tuple[Any, ...], Any] = {}
@@ -170,6 +171,7 @@ class Metrics:
         self._observing.set(observe)
         self._roles |= frozenset(roles)
         self._rules |= frozenset(rules)
+        self.traffic.known(roles=self._roles)
         self._loaded.set_to_current_time()
         self._announce()
 
@@ -193,7 +195,8 @@ class Metrics:
     ) -> None:
         """Observe one request. None, here and in the decision: not known, so not observed.
 
-        ``held_mean``: received minus released characters, averaged over the received ones.
+        ``held_mean``: held characters, averaged over the answer; not observed where the answer was stopped,
+        because its caller does not wait for the rest.
         ``hold_seconds``: the longest that any text was held back. ``scan_seconds``: all scanning.
         """
         endpoint = _closed(decision.path, self._endpoints)
@@ -204,13 +207,11 @@ class Metrics:
             mode = "enforce" if verdict.enforced else "observe"
             self._child(self._verdicts, rule, verdict.action.name.lower(), mode).inc()
         self._request.observe(decision.seconds)
-        operation = OPERATIONS.get(decision.path)
-        if operation is not None and decision.received:
-            self._child(self._operation, operation).observe(decision.seconds)
-            self._observe(self._child(self._operation_first, operation), decision.first_upstream)
         if decision.received:
+            self.traffic.operation(decision.path, decision.seconds, decision.first_upstream)
             self._child(self._held, "max").observe(decision.held_max)
-        self._observe(self._child(self._held, "mean"), held_mean)
+        if decision.outcome not in ("blocked", "fault"):
+            self._observe(self._child(self._held, "mean"), held_mean)
         self._observe(self._hold, hold_seconds)
         self._observe(self._scan, scan_seconds)
         self._observe(self._drift, decision.extra.get("drift"))
@@ -284,6 +285,7 @@ class Metrics:
         if self._across_workers:
             registry = CollectorRegistry()
             MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+            registry.register(ProcessesCollector(Path(os.environ["PROMETHEUS_MULTIPROC_DIR"])))
         return generate_latest(registry), CONTENT_TYPE_LATEST
 
     def names(self) -> tuple[str, ...]:
@@ -307,14 +309,14 @@ class Metrics:
         self._held = histogram("held_characters", "Characters held back in an answer.", _HELD, "stat")
         self._hold = histogram("hold_seconds", "The longest that text of an answer was held back.", _SHORT)
         self._scan = histogram("scan_seconds", "Time spent on scanning an answer.", _SHORT)
-        self._first = histogram("first_token_seconds", "Time to the first text of an answer.", _FIRST, "side")
+        self._first = histogram("first_token_seconds", "Time to the first text of an answer.", FIRST, "side")
         self._added = histogram(
             "first_token_added_seconds", "From the model's first text to the caller's.", _SHORT
         )
         self._drift = histogram(
             "drift_ratio", "Share of an answer that the nearest protected document covers.", _RATIO
         )
-        self._request = histogram("request_seconds", "Time of a request from end to end.", _LONG)
+        self._request = histogram("request_seconds", "Time of a request from end to end.", LONG)
         self._streams = gauge("in_flight_streams", "Answers that are being relayed.", "livesum")
         self._documents = gauge("index_documents", "Documents in the index.", "livemax")
         self._bytes = gauge("index_bytes", "Size of the index.", "livemax")
@@ -335,23 +337,6 @@ class Metrics:
             "The most documents that stopped answers of one key named in an hour.",
             "livemax",
         )
-        self._operation = Histogram(
-            "gen_ai_server_request_duration_seconds",
-            "Time of a request from end to end, as OpenTelemetry names it.",
-            ("gen_ai_operation_name",),
-            registry=self.registry,
-            buckets=_LONG,
-        )
-        self._operation_first = Histogram(
-            "gen_ai_server_time_to_first_token_seconds",
-            "Time to the model's first text, as OpenTelemetry names it.",
-            ("gen_ai_operation_name",),
-            registry=self.registry,
-            buckets=_FIRST,
-        )
-        for operation in sorted({*OPERATIONS.values()}):
-            self._child(self._operation, operation)
-            self._child(self._operation_first, operation)
         self._build = gauge("build_info", "The program's version.", "livemax", "version")
 
     def _announce(self) -> None:

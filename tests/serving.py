@@ -123,7 +123,7 @@ def serving(
                 upstream=upstream or up.url,
                 state=folder / "state.sqlite",
                 policy=policy,
-                **settings,
+                **{"metrics_port": None} | settings,
             )
             given = {**index.environment, "SLUICEGATE_UPSTREAM_KEY": UPSTREAM_KEY, **(environment or {})}
             house = open_house(where, given)

@@ -23,6 +23,7 @@ def test_the_names() -> None:
         "sluicegate_guard_calls_total",
         "sluicegate_held_characters",
         "sluicegate_hold_seconds",
+        "sluicegate_http_responses_total",
         "sluicegate_in_flight_streams",
         "sluicegate_index_built_timestamp_seconds",
         "sluicegate_index_bytes",
@@ -40,7 +41,10 @@ def test_the_names() -> None:
         "sluicegate_state_seen_timestamp_seconds",
         "sluicegate_state_unread_records",
         "sluicegate_state_up",
+        "sluicegate_tokens_total",
         "sluicegate_unscannable_total",
+        "sluicegate_upstream_first_byte_seconds",
+        "sluicegate_upstream_requests_total",
         "sluicegate_upstream_up",
         "sluicegate_verdicts_total",
     )
@@ -57,7 +61,7 @@ def test_a_request_is_counted_and_timed() -> None:
     )
     metrics.record(
         decision(
-            outcome="blocked",
+            outcome="redacted",
             verdicts=verdicts,
             received=50,
             held_max=30,
@@ -70,7 +74,7 @@ def test_a_request_is_counted_and_timed() -> None:
         scan_seconds=0.002,
     )
     endpoint = "/v1/chat/completions"
-    assert value(metrics, "requests_total", endpoint=endpoint, role="public", outcome="blocked") == 1
+    assert value(metrics, "requests_total", endpoint=endpoint, role="public", outcome="redacted") == 1
     assert value(metrics, "verdicts_total", rule="memorised", action="block", mode="enforce") == 1
     assert value(metrics, "verdicts_total", rule="memorised", action="redact", mode="observe") == 2
     assert value(metrics, "verdicts_total", rule="no-rule", action="allow", mode="enforce") == 1
@@ -188,3 +192,12 @@ def test_names_of_opentelemetry() -> None:
     registry = metrics.registry
     assert registry.get_sample_value("gen_ai_server_request_duration_seconds_sum", labels) == 2.0
     assert registry.get_sample_value("gen_ai_server_time_to_first_token_seconds_sum", labels) == 0.5
+
+
+@pytest.mark.parametrize("outcome", ["blocked", "fault"])
+def test_the_mean_hold_of_a_stopped_answer_is_not_observed(outcome: str) -> None:
+    """Its caller does not wait for what is held: it was dropped. The greatest hold is observed."""
+    metrics = made()
+    metrics.record(decision(outcome=outcome, received=50, held_max=30), held_mean=25.0)
+    assert value(metrics, "held_characters_count", stat="mean") == 0
+    assert value(metrics, "held_characters_count", stat="max") == 1

@@ -8,20 +8,17 @@ first request is taken.
 from __future__ import annotations
 
 import argparse
-import asyncio
 import logging
 import os
 import signal
 import socket
 import tempfile
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING
 
-from proxy.cli import console
 from proxy.cli.options import (
     Subparsers,
     command,
@@ -36,14 +33,16 @@ from proxy.cli.options import (
     trail_option,
 )
 from proxy.cli.parsing import Fault
-from proxy.server.settings import DEFAULTS, Settings
+from proxy.errors import ProxyError
+from proxy.server.settings import DEFAULTS, METRICS_PORT, Settings
 
 if TYPE_CHECKING:
-    import uvicorn
+    from proxy.server.state import House
+    from proxy.server.workers import Workers
 
-    from proxy.server.firewall import Firewall
-
+ACT = 2
 _MB = 1024 * 1024
+_SHARED = "shared"
 _log = logging.getLogger("sluicegate")
 
 _EXAMPLES = """\
@@ -80,11 +79,18 @@ def add(commands: Subparsers) -> None:
     option(
         serve,
         "--metrics-port",
-        type=port,
-        default=DEFAULTS["metrics_port"],
+        type=_metrics_port,
+        default=None,
         metavar="N",
-        help="Port of its own for /metrics",
-        shown="the port of the clients",
+        help="Port for /metrics and the details of /readyz; 'shared': /metrics is on the clients' port",
+        shown=f"{METRICS_PORT}, or any free port where that is taken",
+    )
+    option(
+        serve,
+        "--metrics-host",
+        default=DEFAULTS["metrics_host"],
+        metavar="HOST",
+        help="Address for --metrics-port",
     )
     _setting(serve, "workers", "N", "Processes that serve")
     _setting(serve, "max-body", "BYTES", "Largest request body")
@@ -93,7 +99,14 @@ def add(commands: Subparsers) -> None:
         "--log-format",
         choices=("text", "json"),
         default=DEFAULTS["log_format"],
-        help="Form of the log: text for people, faults only; json, with a line for each request",
+        help="text: events, for people; json: events and every request, a JSON object a line",
+    )
+    option(
+        serve,
+        "--log-level",
+        choices=("debug", "info", "warning", "error"),
+        default=DEFAULTS["log_level"],
+        help="Least severe level that is logged",
     )
     option(
         serve,
@@ -132,18 +145,30 @@ def _setting(
     option(serve, f"--{name}", type=positive, default=chosen, metavar=metavar, help=text)
 
 
+def _metrics_port(text: str) -> int | str:
+    return text if text == _SHARED else port(text)
+
+
+def _chosen_metrics_port(options: argparse.Namespace) -> int | None:
+    if options.metrics_port == _SHARED:
+        return None
+    chosen: int = METRICS_PORT if options.metrics_port is None else options.metrics_port
+    return chosen
+
+
 def run(options: argparse.Namespace, environment: Mapping[str, str]) -> int:
+    from proxy.server.logs import configure
+
     if (options.upstream is None) == (options.upstreams is None):
         raise Fault(
             "give --upstream URL or --upstreams FILE, one of them (SLUICEGATE_UPSTREAM and "
             "SLUICEGATE_UPSTREAMS count too)"
         )
     settings = settings_of(options)
-    with tempfile.TemporaryDirectory(prefix="sluicegate-") as scratch:
-        if settings.workers > 1:
-            # Read by prometheus_client when it is first imported: set before any metric exists.
-            os.environ["PROMETHEUS_MULTIPROC_DIR"] = scratch
-        return _serve(settings, environment, options.unknown_variables)
+    configure(settings.log_format, settings.log_level)
+    if settings.log_format == "json":
+        return _logged(settings, environment, options.unknown_variables)
+    return _with_scratch(settings, environment)
 
 
 def settings_of(options: argparse.Namespace) -> Settings:
@@ -158,7 +183,9 @@ def settings_of(options: argparse.Namespace) -> Settings:
         trail=options.trail,
         host=options.host,
         port=options.port,
-        metrics_port=options.metrics_port,
+        metrics_port=_chosen_metrics_port(options),
+        metrics_port_fixed=options.metrics_port is not None,
+        metrics_host=options.metrics_host,
         workers=options.workers,
         max_body=options.max_body,
         keep_alive=options.keep_alive,
@@ -169,89 +196,112 @@ def settings_of(options: argparse.Namespace) -> Settings:
         idle_timeout=options.idle_timeout,
         connections=options.connections,
         log_format=options.log_format,
+        log_level=options.log_level,
         traces=options.traces,
         trail_size=options.trail_size * _MB,
         trail_files=options.trail_files,
     )
 
 
-def _serve(settings: Settings, environment: Mapping[str, str], unknown: Sequence[str]) -> int:
+def _logged(settings: Settings, environment: Mapping[str, str], unknown: Sequence[str]) -> int:
+    """Serve; what ends the server is logged, so that the error stream holds JSON and nothing else."""
+    for line in unknown:
+        _log.warning("%s", line)
+    try:
+        return _with_scratch(settings, environment)
+    except (ProxyError, Fault) as error:
+        for line in str(error).splitlines():
+            _log.error("%s", line)
+        return ACT
+    except KeyboardInterrupt:
+        _log.info("interrupted")
+        return 130
+    except OSError as error:
+        _log.error("%s%s", f"{error.filename}: " if error.filename else "", error.strerror or error)
+        return ACT
+    except Exception:
+        _log.exception("the server failed")
+        return 1
+
+
+def _with_scratch(settings: Settings, environment: Mapping[str, str]) -> int:
+    with tempfile.TemporaryDirectory(prefix="sluicegate-") as scratch:
+        if settings.workers > 1:
+            # Read by prometheus_client when it is first imported: set before any metric exists.
+            os.environ["PROMETHEUS_MULTIPROC_DIR"] = scratch
+        return _serve(settings, environment)
+
+
+def _serve(settings: Settings, environment: Mapping[str, str]) -> int:
     import uvicorn
 
     from proxy.metrics import worker_ended
+    from proxy.server import start
     from proxy.server.app import create_app, open_house, spare_collector
+    from proxy.server.draining import DrainingServer
     from proxy.server.listen import metrics_server, open_port, raise_file_limit, server_options
-    from proxy.server.logs import configure
+    from proxy.server.logs import catch_the_rest
+    from proxy.server.loops import check_not_itself
     from proxy.server.workers import Workers
 
-    configure(settings.log_format)
-    if settings.log_format == "json":
-        for line in unknown:
-            _log.warning("%s", line)
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until it can be heeded, it must not kill
     raise_file_limit(settings.connections)
     with ExitStack() as opened:
         listener = opened.enter_context(open_port(settings.host, settings.port))
-        house = open_house(settings, environment)  # what is wrong is said here, before any worker starts
+        house = open_house(settings, environment)  # faults are reported here, before any worker starts
         opened.callback(house.trail.close)
         opened.callback(house.keys.close)
-        metrics_port = opened.enter_context(metrics_server(settings, house.metrics))
-        port = listener.getsockname()[1]
-        _tell(settings, house.firewall)
-        console.note(f"listening on {_address(settings.host, port)}/v1")
-        if metrics_port is not None:
-            console.note(f"metrics on {_address(settings.host, metrics_port)}/metrics")
-        if settings.workers == 1:
+        check_not_itself(listener, start.addresses(house.upstream))
+        workers = Workers(settings, listener) if settings.workers > 1 else None
+        details = house.details if workers is None else _details_of(workers, settings, environment)
+        metrics_port = opened.enter_context(metrics_server(settings, house.metrics, details))
+        catch_the_rest()
+        _introduce(settings, house, listener.getsockname()[1], metrics_port)
+        start.warn_of_no_keys(house.keys, settings)
+        start.warn_of_silent_upstreams(house)
+        if workers is None:
             app = create_app(house)
             spare_collector()
-            options = server_options(settings, house.metrics)
-            return _alone(uvicorn.Config(app, **options), listener)
+            server = DrainingServer(uvicorn.Config(app, **server_options(settings, house.metrics)))
+            server.run([listener])
+            if server.interrupted:
+                raise KeyboardInterrupt
+            return 0
         if house.reloader is not None:
             house.reloader.close()
         house.keys.close()
         if house.traces is not None:
             house.traces.close()
         worker_ended(os.getpid())  # what this process has opened is served by none
-        Workers(settings, listener).run()
+        workers.run()
     return 0
 
 
-def _alone(config: uvicorn.Config, listener: socket.socket) -> int:
-    """Serve in this process. Raises KeyboardInterrupt where an interrupt ended it."""
-    import uvicorn
+def _details_of(
+    workers: Workers, settings: Settings, environment: Mapping[str, str]
+) -> Callable[[], Mapping[str, object]]:
+    from proxy.server.start import workers_details
 
-    interrupts: list[int] = []
-
-    class Server(uvicorn.Server):
-        """One that remembers: it raises the signal anew at its end, but on some loops that is lost."""
-
-        def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-            if sig == signal.SIGINT:
-                interrupts.append(sig)
-            super().handle_exit(sig, frame)
-
-        async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-            await super().shutdown(sockets)
-            if self.force_exit:  # a second interrupt: cut what runs, and close everything as usual
-                for task in self.server_state.tasks:
-                    task.cancel()
-                await asyncio.gather(*self.server_state.tasks, return_exceptions=True)
-                await self.lifespan.shutdown()
-
-    Server(config).run([listener])
-    if interrupts:
-        raise KeyboardInterrupt
-    return 0
+    return lambda: workers_details(settings, environment, workers.pids())
 
 
-def _tell(settings: Settings, firewall: Firewall) -> None:
-    policy, index = firewall.policy, firewall.index
-    console.note(
-        f"policy {policy.name} ({policy.version}); index {settings.index}: {index.manifest.documents} "
-        f"documents, audiences {', '.join(index.audiences)}; upstream "
-        f"{settings.upstream or settings.upstreams}"
+def _introduce(settings: Settings, house: House, port: int, metrics_port: int | None) -> None:
+    policy, index = house.firewall.policy, house.firewall.index
+    _log.info(
+        "policy %s (%s); index %s: %d documents, audiences %s; upstream %s",
+        policy.name,
+        policy.version,
+        settings.index,
+        index.manifest.documents,
+        ", ".join(index.audiences),
+        settings.upstream or settings.upstreams,
     )
+    _log.info("listening on %s/v1", _address(settings.host, port))
+    if metrics_port is not None:
+        _log.info("metrics on %s/metrics", _address(settings.metrics_host, metrics_port))
+    elif settings.host not in ("127.0.0.1", "::1", "localhost"):
+        _log.warning("/metrics is on the clients' port: whoever reaches it reads roles, rules and rates")
 
 
 def _address(host: str, port: int) -> str:

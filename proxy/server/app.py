@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import logging
 import signal
 import threading
 from collections.abc import AsyncIterator, Mapping
@@ -27,6 +28,7 @@ from proxy.server.counts import FileCounts, RedisCounts
 from proxy.server.firewall import Firewall
 from proxy.server.guard_routes import NEUTRAL
 from proxy.server.identify import Identify
+from proxy.server.loops import HOP_HEADER, hop_of
 from proxy.server.models_file import open_models
 from proxy.server.reload import LOOK_SECONDS, Reloader
 from proxy.server.routes import add_routes
@@ -38,16 +40,19 @@ from proxy.upstreams.openai import OpenAIUpstream
 from proxy.upstreams.router import Router, Server
 
 UPSTREAM_KEY = "SLUICEGATE_UPSTREAM_KEY"
+_log = logging.getLogger("sluicegate")
 
 
 def open_house(settings: Settings, environment: Mapping[str, str]) -> House:
     """Open everything a worker needs. Raises ConfigError."""
     policy = load_policy(settings.policy)
     index = open_index(settings.index, index_key(settings.index, environment))
-    upstream = _upstream(settings, environment, policy)
+    headers = {HOP_HEADER: hop_of(index.key)}
+    upstream = _upstream(settings, environment, policy, headers)
     firewall = Firewall.assemble(policy, index)
     endpoints = [*(f"/v1{path}" for path in DIALECTS), "/v1/models", NEUTRAL]
     metrics = Metrics(version=__version__, endpoints=endpoints)
+    metrics.traffic.known(upstreams=[each.name for each in upstream.servers()], models=upstream.names())
     with ExitStack() as opened:
         keys = open_served_state(settings.redis or settings.state, environment)
         opened.callback(keys.close)
@@ -59,6 +64,7 @@ def open_house(settings: Settings, environment: Mapping[str, str]) -> House:
         )
         opened.callback(trail.close)
         house = House(settings, firewall, keys, upstream, trail, metrics)
+        upstream.observe = house.upstream_answered
         if settings.redis is not None:
             house.limits = SharedLimits(RedisCounts(settings.redis, redis_password(environment)))
         elif settings.workers > 1:
@@ -71,12 +77,15 @@ def open_house(settings: Settings, environment: Mapping[str, str]) -> House:
     return house
 
 
-def _upstream(settings: Settings, environment: Mapping[str, str], policy: Policy) -> Router:
+def _upstream(
+    settings: Settings, environment: Mapping[str, str], policy: Policy, headers: Mapping[str, str]
+) -> Router:
     """The servers of a file, or the one that was named."""
     if settings.upstreams is not None:
-        return open_models(settings.upstreams, environment, policy.roles)
+        return open_models(settings.upstreams, environment, policy.roles, headers)
     key = environment.get(UPSTREAM_KEY, "").strip() or None
-    return Router(default=Server(OpenAIUpstream(settings.upstream or "", key=key)))
+    client = OpenAIUpstream(settings.upstream or "", key=key, headers=headers)
+    return Router(default=Server(client, name=client.name))
 
 
 def spare_collector() -> None:
@@ -105,7 +114,7 @@ def create_app(house: House) -> FastAPI:
         docs_url=None,
         redoc_url=None,
     )
-    app.add_middleware(Identify, metrics=house.metrics)
+    app.add_middleware(Identify, metrics=house.metrics, hop=hop_of(house.firewall.index.key))
     if house.traces is not None:
         app.add_middleware(Parent)
     add_routes(app, house, metrics=house.settings.metrics_port is None)
@@ -121,6 +130,7 @@ async def watching(reloader: Reloader | None) -> AsyncIterator[None]:
     loop, wake = asyncio.get_running_loop(), asyncio.Event()
 
     def heed() -> None:
+        _log.info("SIGHUP: reading policy, index and state again", extra={"fields": {"event": "sighup"}})
         reloader.force()
         wake.set()
 

@@ -115,7 +115,7 @@ class AnswerGuards:
         self._finished: set[Channel] = set()
         self._stopped: set[int] = set()
         self._held_since: dict[Channel, float] = {}
-        self._held_sum = 0.0
+        self._held_sum = self._held_sampled = 0
         self._numbers = Numbers()
         self._memorised: list[MemorisedScanner] = []
         self.scan_seconds = 0.0
@@ -226,7 +226,7 @@ class AnswerGuards:
         self.scan_seconds += now - began
         if text is None:
             self._finished.add(channel)
-        self._note_hold(channel, guard, len(text or ""), now)
+        self._note_hold(channel, guard, len(text or ""), now, stopped=step.stopped)
         if step.text:
             reading.texts[channel] = joined(reading.texts.get(channel), step.text)
         if step.stopped:
@@ -248,9 +248,13 @@ class AnswerGuards:
 
         return StreamGuard(scanners, decide, ceiling=self._ceiling, cells=cells)
 
-    def _note_hold(self, channel: Channel, guard: StreamGuard, size: int, now: float) -> None:
-        held = guard.held
-        self._held_sum += held * size
+    def _note_hold(
+        self, channel: Channel, guard: StreamGuard, size: int, now: float, *, stopped: bool
+    ) -> None:
+        held = 0 if stopped else guard.held  # what a stop leaves is dropped, not held
+        if not stopped:
+            self._held_sum += held * size
+            self._held_sampled += size
         since = self._held_since.get(channel)
         if held and since is None:
             self._held_since[channel] = now
@@ -300,8 +304,11 @@ class AnswerGuards:
 
     @property
     def held_mean(self) -> float:
-        """Held characters, averaged over the received ones."""
-        return self._held_sum / self.received if self.received else 0.0
+        """Return the characters held back after each chunk, averaged over the characters of the chunks.
+
+        A chunk that stops its choice is not sampled. Never above ``held_max``.
+        """
+        return self._held_sum / self._held_sampled if self._held_sampled else 0.0
 
     @property
     def drift(self) -> tuple[str, float] | None:

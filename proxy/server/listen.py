@@ -1,16 +1,18 @@
-"""Ports: the one that clients use, and one of their own for the metrics, so that clients do not reach them.
+"""Ports: one for clients, and one for operators, which clients do not reach.
 
-May import: ``proxy.metrics`` and this door's settings. The rule that must stay true: the port of the metrics
-serves ``/metrics`` and nothing else.
+The operators' port serves ``/metrics`` and ``/readyz`` with its details, and nothing else.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
+import json
+import logging
 import resource
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -21,6 +23,8 @@ from proxy.server.connections import ConnectionLimits
 from proxy.server.protocol import limited
 from proxy.server.settings import Settings
 
+_log = logging.getLogger("sluicegate")
+_SCRAPE_SECONDS = 30.0
 _OTHER_FILES = 256
 """Files of a worker beside its connections: index, state, trail, metrics."""
 
@@ -76,37 +80,77 @@ def _reason(error: OSError | UnicodeError) -> str:
 
 
 @contextmanager
-def metrics_server(settings: Settings, metrics: Metrics) -> Iterator[int | None]:
-    """Serve ``/metrics`` on ``settings.metrics_port`` while the body runs, and say where (0 takes any free
-    port); nothing where it is None. Raises ConfigError."""
+def metrics_server(
+    settings: Settings, metrics: Metrics, details: Callable[[], Mapping[str, object]] | None = None
+) -> Iterator[int | None]:
+    """Serve ``/metrics`` on ``settings.metrics_port`` while the body runs; yield the port, or None.
+
+    ``details``: what ``/readyz`` tells there; it is ready where ``ready`` is true. Port 0 takes any free one.
+    Raises ConfigError.
+    """
     if settings.metrics_port is None:
         yield None
         return
 
     class Scrape(BaseHTTPRequestHandler):
+        timeout = _SCRAPE_SECONDS  # a scraper that sends half a request does not keep its thread
+
         def do_GET(self) -> None:
-            if self.path.partition("?")[0] != "/metrics":
-                self.send_error(404)
-                return
-            body, kind = metrics.render()
-            self.send_response(200)
+            path = self.path.partition("?")[0]
+            try:
+                if path == "/metrics":
+                    body, kind = metrics.render()
+                    self.answer(200, body, kind)
+                elif path == "/readyz" and details is not None:
+                    found = details()
+                    data = json.dumps(found).encode()
+                    self.answer(200 if found["ready"] else 503, data, "application/json")
+                else:
+                    self.send_error(404)
+            except OSError:
+                raise
+            except Exception as error:  # the kind alone: a message may repeat what was read
+                _log.error("the metrics port failed to answer: %s", type(error).__name__)
+                self.send_error(500)
+
+        def answer(self, status: int, body: bytes, kind: str) -> None:
+            self.send_response(status)
             self.send_header("Content-Type", kind)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
 
+        def version_string(self) -> str:
+            return "sluicegate"
+
         def log_message(self, format: str, *args: object) -> None:
-            """Scrapes are not logged."""
+            """Log nothing: a scrape comes every few seconds."""
+
+    host = settings.metrics_host
 
     class Server(ThreadingHTTPServer):
-        address_family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+        address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
         daemon_threads = True
 
+        def handle_error(self, request: object, client_address: object) -> None:
+            """Log nothing: the scraper has gone."""
+
     try:
-        server = Server((settings.host, settings.metrics_port), Scrape)
-    except OSError as error:
+        try:
+            server = Server((host, settings.metrics_port), Scrape)
+        except OSError as error:
+            if settings.metrics_port_fixed or error.errno != errno.EADDRINUSE:
+                raise
+            server = Server((host, 0), Scrape)
+            _log.warning(
+                "port %d is taken, so metrics are on port %d; choose one with --metrics-port",
+                settings.metrics_port,
+                server.server_address[1],
+            )
+    except (OSError, UnicodeError) as error:
         raise ConfigError(
-            f"--metrics-port {settings.metrics_port}: cannot listen on {settings.host}: {_reason(error)}"
+            f"--metrics-port {settings.metrics_port}: cannot listen on {host}: {_reason(error)}; "
+            "choose another --metrics-port or --metrics-host"
         ) from None
     thread = threading.Thread(target=server.serve_forever, name="metrics", daemon=True)
     thread.start()

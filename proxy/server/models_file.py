@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -39,18 +40,40 @@ _NOWHERE = "http://127.0.0.1:9/v1"
 """Stands in where a fault has been found; it is never asked."""
 
 
-def open_models(path: Path, environment: Mapping[str, str], roles: Collection[str]) -> Router:
-    """The router of a file. ``roles``: those of the policy. Raises ConfigError with every fault."""
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """What every server of a file is made with."""
+
+    environment: Mapping[str, str]
+    headers: Mapping[str, str]
+
+
+def open_models(
+    path: Path,
+    environment: Mapping[str, str],
+    roles: Collection[str],
+    headers: Mapping[str, str] | None = None,
+) -> Router:
+    """Read the router of a file. ``roles``: those of the policy. ``headers`` go out with each request.
+
+    Raises ConfigError with every fault.
+    """
     try:
         text = path.read_bytes()[: 4 * _LONGEST].decode("utf-8-sig")
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror or error}") from None
     except UnicodeDecodeError:
         raise ConfigError(f"{path}: not UTF-8; save the file as UTF-8") from None
-    return parse_models(text, str(path), environment, roles)
+    return parse_models(text, str(path), environment, roles, headers)
 
 
-def parse_models(text: str, source: str, environment: Mapping[str, str], roles: Collection[str]) -> Router:
+def parse_models(
+    text: str,
+    source: str,
+    environment: Mapping[str, str],
+    roles: Collection[str],
+    headers: Mapping[str, str] | None = None,
+) -> Router:
     """Check the text of a file of models. Raises ConfigError with every fault and its place."""
     if not text.strip():
         raise ConfigError(f"{source}: the file is empty; it begins with `version: 1`, then `models:`")
@@ -61,23 +84,24 @@ def parse_models(text: str, source: str, environment: Mapping[str, str], roles: 
         top["version"].fault(f"version {number} is not known; this program reads version 1")
     if not {"models", "default"} & set(top):
         root.fault("names no model: give `models`, `default`, or both")
+    reading = _Reading(environment, headers or {})
     routes: dict[str, Route] = {}
     names: dict[str, str] = {}
     for name, entry in top["models"].entries("a mapping of models") if "models" in top else []:
-        routes[name] = _route(name, entry, environment, roles)
+        routes[name] = _route(name, entry, reading, roles)
         for each, at in ((name, entry), *((alias, entry) for alias in routes[name].aliases)):
             if each in names:
                 at.fault(f"{shown(each)} is already a name of {shown(names[each])}")
             names[each] = name
-    default = _server(top["default"], environment, None) if "default" in top else None
+    default = _server(top["default"], reading, None) if "default" in top else None
     faults.stop()
     return Router(routes, default)
 
 
-def _route(name: str, here: Cursor, environment: Mapping[str, str], roles: Collection[str]) -> Route:
+def _route(name: str, here: Cursor, reading: _Reading, roles: Collection[str]) -> Route:
     at = here.fields(("servers", "aliases", "roles"), required=("servers",))
     places = at["servers"].items("a list of servers") if "servers" in at else []
-    servers = [_server(each, environment, name) for each in places]
+    servers = [_server(each, reading, name) for each in places]
     if servers and not any(server.weight for server in servers):
         at["servers"].fault("every weight is 0, so no server would be asked first")
     allowed = None
@@ -87,13 +111,13 @@ def _route(name: str, here: Cursor, environment: Mapping[str, str], roles: Colle
     return Route(tuple(servers), aliases, allowed)
 
 
-def _server(here: Cursor, environment: Mapping[str, str], name: str | None) -> Server:
+def _server(here: Cursor, reading: _Reading, name: str | None) -> Server:
     at = here.fields(_SERVER)
     kind = (at["kind"].choice(_KINDS, "kind") if "kind" in at else None) or "openai"
     model = at["model"].text(256) if "model" in at else None
     weight = at["weight"].number(0, 1000) if "weight" in at else None
     url = at["url"].text(2000) if "url" in at else None
-    key = _key(at["key"], environment) if "key" in at else None
+    key = _key(at["key"], reading.environment) if "key" in at else None
     seconds = {each: value for each in _SECONDS if each in at and (value := at[each].number(1, 86_400))}
     if kind == "openai" and "url" not in at:
         here.fault("is missing `url`, the base URL as an OpenAI client would write it")
@@ -101,18 +125,21 @@ def _server(here: Cursor, environment: Mapping[str, str], name: str | None) -> S
         here.fault("is missing `model`, as litellm spells it: provider/name")
     if kind == "litellm" and "connect" in seconds:
         at["connect"].fault("is not known for kind litellm; use first_byte")
-    client = _client(here, kind, url, key, model, seconds) if "url" in at or model else None
+    waits: dict[str, Any] = {each: float(value) for each, value in seconds.items()}
+    if kind == "openai":
+        waits["headers"] = reading.headers
+    client = _client(here, kind, url, key, model, waits) if "url" in at or model else None
     return Server(
         client or OpenAIUpstream(_NOWHERE),
         model if kind == "openai" else None,
         1 if weight is None else weight,
+        client.name if isinstance(client, OpenAIUpstream) else (model or ""),
     )
 
 
 def _client(
-    here: Cursor, kind: str, url: str | None, key: str | None, model: str | None, seconds: Mapping[str, int]
+    here: Cursor, kind: str, url: str | None, key: str | None, model: str | None, waits: dict[str, Any]
 ) -> Client | None:
-    waits: dict[str, Any] = {name: float(value) for name, value in seconds.items()}
     try:
         if kind == "litellm":
             from proxy.upstreams.litellm import LiteLLMUpstream  # imports a large library

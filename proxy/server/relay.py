@@ -28,6 +28,7 @@ from proxy.nesting import TooDeep, loads
 from proxy.server.firewall import AnswerGuards, Reading
 from proxy.server.gather import Gather
 from proxy.server.unhandled import place_of
+from proxy.traffic import usage_of
 from proxy.types import Caller, Decision, Delta
 
 REFUSAL = "This part of the answer was withheld by the content policy."
@@ -115,6 +116,8 @@ class Exchange:
     begun: bool = False
     """Whether the caller has got the head of the answer: an error can then only be an event."""
     request_id: str = ""
+    tokens: tuple[int, int] | None = None
+    """Tokens of prompt and completion, as the upstream counts them."""
     gather: float = 0.0
     """Seconds for which pieces of a stream are let come before they are read, to be guarded together."""
 
@@ -154,6 +157,8 @@ class Exchange:
         extra: dict[str, Any] = {"fault": self.fault} if self.fault else {}
         if self.request_id:
             extra["request"] = self.request_id
+        if self.tokens is not None:
+            extra["tokens"] = list(self.tokens)
         drift = self.guards.drift
         if drift is not None:
             extra |= {"drift_document": drift[0], "drift": round(drift[1], 3)}
@@ -191,7 +196,7 @@ async def relay_stream(source: Source, exchange: Exchange) -> AsyncGenerator[byt
             async for events in _read(upstream.stream()):
                 for place, data in enumerate(events, 1):
                     try:
-                        read = _chunk(answer, data)
+                        read = _chunk(answer, data, exchange)
                     except UpstreamError:
                         await ready(AnswerReading(), gather.rest())  # what came before it
                         if not answer.over:
@@ -279,7 +284,7 @@ async def _read(stream: AsyncIterator[bytes]) -> AsyncIterator[list[str]]:
     yield [event.data for event in parser.finish() if event.data.strip() != "[DONE]"]
 
 
-def _chunk(answer: StreamedAnswer, data: str) -> AnswerReading:
+def _chunk(answer: StreamedAnswer, data: str, exchange: Exchange) -> AnswerReading:
     known = answer.read_again(data)
     if known is not None:
         return known
@@ -289,6 +294,7 @@ def _chunk(answer: StreamedAnswer, data: str) -> AnswerReading:
         raise UpstreamError("The model server's answer is nested too deeply.", where="chunk") from None
     except ValueError:
         raise UpstreamError("The model server's answer is not JSON.", where="chunk") from None
+    exchange.tokens = usage_of(chunk) or exchange.tokens
     return answer.read(chunk)
 
 
@@ -349,6 +355,7 @@ async def relay_plain(source: Source, exchange: Exchange) -> dict[str, Any]:
         async with source.open(exchange.path, exchange.request.body, stream=False) as upstream:
             body = await upstream.json()
         exchange.first_upstream = exchange.elapsed()
+        exchange.tokens = usage_of(body)
         answer = exchange.request.whole(body, f"sg-{exchange.incident}", REFUSAL)
         exchange.dropped.extend(answer.dropped)
         ended = list(dict.fromkeys((delta.choice, delta.channel) for delta in answer.deltas))

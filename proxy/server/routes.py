@@ -49,9 +49,8 @@ def add_routes(app: FastAPI, house: House, *, metrics: bool) -> None:
         nonlocal checking
         if checking is None or checking.done():  # one thread for all who ask: it may wait
             checking = asyncio.ensure_future(asyncio.to_thread(house.faults))
-        faults = await asyncio.shield(checking)
-        serves = house.reloader.serves() if house.reloader is not None else {}
-        return json_response({"ready": not faults, "faults": faults, **serves}, 503 if faults else 200)
+        found = not await asyncio.shield(checking)
+        return json_response({"ready": found}, 200 if found else 503)
 
     async def healthy(request: Request) -> Response:
         return json_response({"status": "ok"})

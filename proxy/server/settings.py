@@ -18,6 +18,8 @@ GATHER = 0.1
 """Seconds that people still take for at once (Miller 1968; Nielsen 1993); five tokens of a model that says
 fifty a second."""
 
+METRICS_PORT = 9464
+
 TRAIL_SIZE = 64 * 1024 * 1024
 TRAIL_FILES = 16
 
@@ -26,8 +28,11 @@ TRAIL_FILES = 16
 class Settings:
     """Paths and addresses. ``policy`` None: the packaged default. ``trail`` None: beside the state.
     ``redis``: the address of the state that replicas share, in place of the file ``state``.
+    ``metrics_port``: where operators read ``/metrics`` and ``/readyz`` in full, on ``metrics_host``; None:
+    ``/metrics`` is on the clients' port. ``metrics_port_fixed``: False takes another port where it is taken.
     ``trail_size``: bytes at which a file of the trail is rotated; ``trail_files`` are kept.
-    ``log_format``: one of ``logs.FORMATS``. ``traces``: whether spans go to OpenTelemetry.
+    ``log_format``: one of ``logs.FORMATS``; ``log_level``: one of ``logs.LEVELS``.
+    ``traces``: whether spans go to OpenTelemetry.
     ``upstreams``: the file of the models' servers, in place of ``upstream``. In seconds: ``keep_alive``, the
     silence before a comment; ``gather``, how long pieces of a stream are let come before they are read
     together; ``patience``, how long a caller may take for one event; ``grace``, for answers that go on when
@@ -41,10 +46,13 @@ class Settings:
     trail: Path | None = None
     host: str = "127.0.0.1"
     port: int = 8080
-    metrics_port: int | None = None
+    metrics_port: int | None = METRICS_PORT
+    metrics_host: str = "127.0.0.1"
+    metrics_port_fixed: bool = True
     workers: int = 1
     redis: str | None = None
     log_format: str = "text"
+    log_level: str = "info"
     traces: bool = False
     upstreams: Path | None = None
     keep_alive: float = 15.0

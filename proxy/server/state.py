@@ -33,6 +33,7 @@ from proxy.types import Decision
 from proxy.upstreams.router import Router
 
 _log = logging.getLogger("sluicegate")
+_UNREACHED = frozenset({"connect", "timeout", "broken_off"})
 
 
 class House:
@@ -58,6 +59,7 @@ class House:
         self.sessions = Sessions()
         self.guard_bounds = Bounds()
         self.traces: Traces | None = None
+        self._silent: dict[str, bool] = {}
         self.reloader: Reloader | None = None
         self.policy_in_force()
         self.index_in_force()
@@ -90,6 +92,26 @@ class House:
                 found.append(name)
         return found
 
+    def details(self) -> dict[str, object]:
+        """Return what operators read of this worker's readiness."""
+        faults = self.faults()
+        serves = self.reloader.serves() if self.reloader is not None else {}
+        return {"ready": not faults, "faults": faults, **serves}
+
+    def upstream_answered(self, server: str, result: str, first_byte: float | None) -> None:
+        """Count what became of a request to a model server; log when one stops answering, and when it
+        answers again."""
+        self.metrics.traffic.upstream(server, result, first_byte)
+        if result == "cancelled" and first_byte is None:
+            return
+        reached = result not in _UNREACHED
+        if self._silent.get(server, False) == reached:
+            self._silent[server] = not reached
+            if reached:
+                _log.info("model server %s answers again", server)
+            else:
+                _log.warning("model server %s does not answer (%s)", server, result)
+
     def fault(self, where: str, error: ProxyError | None = None) -> None:
         """Count a failure of our own, and say it in the log (messages of ours hold no text)."""
         self.metrics.fault(where)
@@ -99,7 +121,7 @@ class House:
         """Count a request that did not reach the model."""
         decision = Decision(new_incident(), time.time(), "", role, "", endpoint, outcome)
         self.metrics.record(decision)
-        logs.request(decision)
+        logs.request(decision, own=True)
 
     def opened(self, exchange: Exchange) -> None:
         """A request goes to the model: into the trail before. Raises GuardFault where that cannot be."""
@@ -122,6 +144,7 @@ class House:
             self.metrics.upstream_seen(decision.first_upstream is not None)
         if fault and decision.outcome == "fault":
             self.metrics.fault(str(fault))
+        self._note_tokens(decision)
         self.metrics.record(
             decision,
             held_mean=guards.held_mean,
@@ -137,6 +160,11 @@ class House:
         except ProxyError as error:
             self.fault("trail", error)
             raise GuardFault("trail") from None
+
+    def _note_tokens(self, decision: Decision) -> None:
+        tokens = decision.extra.get("tokens")
+        if isinstance(tokens, list):
+            self.metrics.traffic.tokens(tokens[0], tokens[1], decision.model, decision.role)
 
     async def close(self) -> None:
         with contextlib.suppress(GuardFault):  # it has been counted

@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from proxy import __version__
 from proxy.errors import ConfigError
-from proxy.metrics import OPERATIONS
+from proxy.traffic import OPERATIONS
 from proxy.types import Decision
 
 _PARENT: ContextVar[str] = ContextVar("traceparent", default="")

@@ -8,24 +8,24 @@ guards before it takes its first request; no worker outlives its parent.
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import os
 import signal
 import socket
-import sys
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing.connection import wait
 from multiprocessing.context import SpawnProcess
-from types import FrameType
 
 from proxy.errors import ConfigError, ProxyError
 from proxy.metrics import worker_ended
-from proxy.server.logs import configure
+from proxy.server.logs import catch_the_rest, configure
 from proxy.server.settings import Settings
 
+_log = logging.getLogger("sluicegate")
 _SOON = 10.0
 """A worker that ends so many seconds after its start has failed to start."""
 
@@ -70,6 +70,10 @@ class Workers:
         if signal.SIGINT in self._told:
             raise KeyboardInterrupt
 
+    def pids(self) -> list[int]:
+        """Return the pids of the workers that run."""
+        return [each.pid for each in list(self._processes) if each.pid is not None]
+
     def _wait(self, seconds: float) -> None:
         """Wait until a worker ends or a signal comes, at most for so long."""
         ready = wait([self._wake, *(each.sentinel for each in self._processes)], timeout=seconds)
@@ -90,7 +94,7 @@ class Workers:
             if process.pid is not None:
                 worker_ended(process.pid)
             code = process.exitcode
-            print(f"sluicegate: a worker has ended ({_how(code)}); starting another", file=sys.stderr)
+            _log.warning("a worker has ended (%s); starting another", _how(code))
         if not ended:
             self._failed = 0 if self._all_settled() else self._failed
             return
@@ -154,28 +158,30 @@ def work(settings: str, listener: socket.socket) -> None:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until it can be heeded, it must not kill
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to the whole group; the parent decides
     from proxy.server.app import create_app, open_house, spare_collector
+    from proxy.server.draining import DrainingServer
     from proxy.server.listen import server_options
 
-    configure(Settings.from_json(settings).log_format)
+    given = Settings.from_json(settings)
+    configure(given.log_format, given.log_level)
+    catch_the_rest()
     threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
     try:
-        house = open_house(Settings.from_json(settings), os.environ)
+        house = open_house(given, os.environ)
     except ProxyError as error:
         for line in str(error).splitlines():
-            print(f"sluicegate: {line}", file=sys.stderr)
+            _log.error("%s", line)
         raise SystemExit(2) from None
+    except Exception:  # multiprocessing would print a traceback, with the message
+        _log.exception("a worker failed to start")
+        raise SystemExit(1) from None
     app = create_app(house)
     spare_collector()
     options = server_options(house.settings, house.metrics)
-
-    class Server(uvicorn.Server):
-        """One that leaves SIGINT to its parent."""
-
-        def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-            if sig != signal.SIGINT:
-                super().handle_exit(sig, frame)
-
-    Server(uvicorn.Config(app, **options)).run([listener])
+    try:
+        DrainingServer(uvicorn.Config(app, **options), heeds_interrupts=False).run([listener])
+    except Exception:
+        _log.exception("a worker failed")
+        raise SystemExit(1) from None
 
 
 def _end_with_parent() -> None:

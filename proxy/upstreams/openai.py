@@ -59,7 +59,8 @@ class OpenAIUpstream:
     ``base_url`` is written as for an OpenAI client, with ``/v1`` where the server has it. ``key`` goes out
     as a bearer token. ``connect``, ``first_byte`` and ``idle`` are seconds: for a connection, for the
     head and then the first byte of an answer, and between two pieces of it. ``proxy_from_env``: whether
-    ``HTTP_PROXY`` and its kin count; None means unless the server is on this machine.
+    ``HTTP_PROXY`` and its kin count; None means unless the server is on this machine. ``headers`` go out with
+    each request.
     Raises ``ConfigError``.
     """
 
@@ -73,9 +74,10 @@ class OpenAIUpstream:
         idle: float = 120.0,
         longest: int = LONGEST,
         proxy_from_env: bool | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         self._base = _base(base_url)
-        self._headers = {"Accept-Encoding": "identity", "User-Agent": "sluicegate"}
+        self._headers = {"Accept-Encoding": "identity", "User-Agent": "sluicegate", **(headers or {})}
         if key:
             if not (key.isascii() and key.isprintable()) or " " in key:
                 raise ConfigError("upstream key: it holds a blank, a line end or a non-ASCII character")
@@ -86,6 +88,17 @@ class OpenAIUpstream:
             proxy_from_env = not _is_loopback(self._base.host or "")
         self._proxy = _proxy(self._base) if proxy_from_env else None
         self._opened: aiohttp.ClientSession | None = None
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port of the server."""
+        return self._base.host or "", self._base.port or 0
+
+    @property
+    def name(self) -> str:
+        """The address as metrics and logs show it."""
+        host, port = self.address
+        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
     @asynccontextmanager
     async def open(

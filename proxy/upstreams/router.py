@@ -43,6 +43,14 @@ class Answer(Protocol):
     async def json(self) -> Any: ...
 
 
+class Observer(Protocol):
+    """Is called at the end of each request to a server."""
+
+    def __call__(self, server: str, result: str, first_byte: float | None) -> None:
+        """``result``: ``ok``, ``cancelled``, or where an ``UpstreamError`` says that it failed."""
+        ...
+
+
 class Client(Protocol):
     """A client of one server."""
 
@@ -65,6 +73,8 @@ class Server:
     client: Client
     model: str | None = None
     weight: int = 1
+    name: str = ""
+    """What metrics and logs call it: host and port, or the provider's name of the model."""
     resting_until: float = 0.0
 
 
@@ -85,6 +95,7 @@ class Router:
     default: Server | None = None
     clock: Callable[[], float] = time.monotonic
     chance: random.Random = field(default_factory=random.Random)
+    observe: Observer | None = None
     _named: dict[str, Route] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -115,12 +126,15 @@ class Router:
         again = True
         while True:
             server = waiting.pop(0)
+            began, first_byte = time.perf_counter(), None
             async with AsyncExitStack() as opened:
                 try:
                     asked = body if server.model is None else {**body, "model": server.model}
                     answer = await opened.enter_async_context(server.client.open(path, asked, stream=stream))
                     await answer.begin()
+                    first_byte = time.perf_counter() - began
                 except UpstreamError as error:
+                    self._observe(server, error.where, None)
                     if error.where == "connect":
                         server.resting_until = self.clock() + REST
                     if again and server is first and not waiting and error.where in _SAME:
@@ -129,8 +143,29 @@ class Router:
                     elif not waiting or not _may_move(error):
                         raise
                     continue
-                yield answer
+                result = "cancelled"
+                try:
+                    yield answer
+                    result = "ok"
+                except UpstreamError as error:
+                    result = error.where
+                    raise
+                finally:
+                    self._observe(server, result, first_byte)
                 return
+
+    def servers(self) -> list[Server]:
+        """Return every server, each once."""
+        listed = [server for route in self.routes.values() for server in route.servers]
+        return [*listed, *([self.default] if self.default is not None else [])]
+
+    def names(self) -> tuple[str, ...]:
+        """Return the names of models that have routes, aliases included."""
+        return tuple(self._named)
+
+    def _observe(self, server: Server, result: str, first_byte: float | None) -> None:
+        if self.observe is not None:
+            self.observe(server.name, result, first_byte)
 
     def _order(self, model: str) -> list[Server]:
         """The servers to ask, one after the other: drawn by weight, those that rest at the end."""
@@ -149,8 +184,7 @@ class Router:
         return sorted(route.servers, key=lambda each: (each.resting_until > now, -drawn[id(each)]))
 
     async def close(self) -> None:
-        servers = [server for route in self.routes.values() for server in route.servers]
-        for server in [*servers, *([self.default] if self.default is not None else [])]:
+        for server in self.servers():
             await server.client.close()
 
 

@@ -100,6 +100,8 @@ def test_two_workers(small_index: SmallIndex, tmp_path: Path, scratch: Path, key
         *arguments,
         "--state",
         tmp_path / "state.sqlite",
+        "--metrics-port",
+        "0",
         cwd=tmp_path,
         TMPDIR=str(scratch),
         **small_index.environment,
@@ -119,11 +121,20 @@ def test_two_workers(small_index: SmallIndex, tmp_path: Path, scratch: Path, key
             choice = answer.json()["choices"][0]
             assert choice["finish_reason"] == "content_filter"
             assert shared_units(ADMIN, choice["message"]["content"].removeprefix("Well: ")) <= 12
-        told = httpx.get(f"{url}/metrics", trust_env=False).text
+        metrics = url_of(server, "metrics on ")
+        told = httpx.get(f"{metrics}/metrics", trust_env=False).text
         line = (
             'sluicegate_requests_total{endpoint="/v1/chat/completions",outcome="blocked",role="public"} 8.0'
         )
         assert line in told
+        shown = (line.split() for line in told.splitlines() if line.startswith("process_"))
+        processes = {name: float(number) for name, number in shown}
+        assert processes["process_resident_memory_bytes"] > 3 * 30e6  # a parent and two workers
+        assert processes["process_cpu_seconds_total"] > 0
+        assert 0 < processes["process_open_fds"] < processes["process_max_fds"]
+        ready = httpx.get(f"{metrics}/readyz", trust_env=False).json()
+        assert ready["ready"] is True and len(ready["workers"]) == 2
+        assert httpx.get(f"{url}/readyz", trust_env=False).json() == {"ready": True}
         assert server.end() == 0
     assert (tmp_path / "state.trail.jsonl").read_text("utf-8").count('"outcome":"blocked"') == 8
     said = server.errors.read_text("utf-8")

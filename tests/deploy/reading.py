@@ -29,6 +29,9 @@ FOREIGN = {
     "ALERTS": frozenset({"alertname", "alertstate", "severity", "role"}),
     "process_cpu_seconds_total": TARGET_LABELS,
     "process_resident_memory_bytes": TARGET_LABELS,
+    "process_start_time_seconds": TARGET_LABELS,
+    "process_open_fds": TARGET_LABELS,
+    "process_max_fds": TARGET_LABELS,
     "vllm:request_success_total": TARGET_LABELS,
 }
 """Names that are not ours and may be asked for, with their labels."""
@@ -41,8 +44,8 @@ def dashboards() -> dict[str, dict[str, Any]]:
 
 
 def panels(board: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The panels that show something (a row shows nothing)."""
-    return [panel for panel in board["panels"] if panel["type"] != "row"]
+    """The panels that ask for something: no rows, and no texts."""
+    return [panel for panel in board["panels"] if panel["type"] not in ("row", "text")]
 
 
 def rule_groups() -> list[dict[str, Any]]:
@@ -68,6 +71,8 @@ class Asked:
     where: str
     expr: str
     legend: str = ""
+    event: bool = False
+    """An annotation: it gives something only where something has happened."""
 
 
 def asked() -> list[Asked]:
@@ -87,7 +92,7 @@ def asked_by_dashboards() -> Iterator[Asked]:
             for target in panel["targets"]:
                 yield Asked(f"{name}: {panel['title']}", target["expr"], target["legendFormat"])
         for note in board["annotations"]["list"]:
-            yield Asked(f"{name}: {note['name']}", note["expr"])
+            yield Asked(f"{name}: {note['name']}", note["expr"], event=True)
 
 
 def filled(expr: str, **values: str) -> str:
@@ -109,6 +114,7 @@ def exported() -> dict[str, dict[str, frozenset[str]]]:
         policy=(policy.name, policy.version),
     )
     metrics.index_opened(1, 1, 1.0, "0123456789ab")
+    metrics.traffic.known(upstreams=["model:8000"], models=["tuned"])
     found: dict[str, dict[str, set[str]]] = {}
     for family in metrics.registry.collect():
         for sample in family.samples:

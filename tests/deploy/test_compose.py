@@ -83,6 +83,7 @@ def test_production_serves_the_users_model_and_hides_its_metrics() -> None:
     assert chosen.upstream == "given"
     assert chosen.workers == 2
     assert _targets(services) == [f"proxy:{chosen.metrics_port}"]
+    assert chosen.metrics_host == "0.0.0.0", "Prometheus is in another container"
     assert not any(str(chosen.metrics_port) in port for port in service["ports"])
     targets = {_target(volume) for volume in service["volumes"]}
     assert {str(chosen.index.parent), str(chosen.state.parent), str(chosen.policy)} <= targets

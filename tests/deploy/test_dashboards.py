@@ -28,6 +28,7 @@ from tests.deploy.reading import (
     matchers,
     names,
     panels,
+    recorded,
 )
 
 every = pytest.mark.parametrize("each", asked(), ids=lambda each: each.where)
@@ -101,6 +102,53 @@ def test_panels_say_what_they_are(board: dict[str, Any]) -> None:
         assert all(target["datasource"] == panel["datasource"] for target in panel["targets"])
         ids = [target["refId"] for target in panel["targets"]]
         assert len(set(ids)) == len(ids)
+
+
+@boards
+def test_an_empty_panel_says_so(board: dict[str, Any]) -> None:
+    """Nothing to show is a sentence, not a blank."""
+    silent = [panel for panel in panels(board) if not panel["fieldConfig"]["defaults"].get("noValue")]
+    assert [panel["title"] for panel in silent] == []
+
+
+@boards
+def test_reloads_and_restarts_are_marked(board: dict[str, Any]) -> None:
+    """A step in a curve is seen beside what changed at that time."""
+    asked_for = {note["name"]: names(note["expr"]) for note in board["annotations"]["list"]}
+    assert asked_for["Reloads"] == ["sluicegate_reloads_total"]
+    assert asked_for["Restarts"] == ["process_start_time_seconds"]
+
+
+@boards
+def test_one_instance_can_be_chosen(board: dict[str, Any]) -> None:
+    """Every series that has the label is filtered by it; what is recorded over all instances lacks it."""
+    for panel in panels(board):
+        for target in panel["targets"]:
+            for name in set(names(target["expr"])) - set(recorded()) - {"ALERTS"}:
+                chosen = [m for m in matchers(target["expr"]) if m.name == name and m.label == "instance"]
+                assert chosen, f"{panel['title']}: {name}"
+
+
+def test_data_links_lead_somewhere() -> None:
+    """Each names a dashboard, a panel and variables that exist; withheld answers lead to the audit commands."""
+    known = {board["uid"]: board for board in dashboards().values()}
+    for board in known.values():
+        for panel in panels(board):
+            links = panel["fieldConfig"]["defaults"].get("links", [])
+            for link in links:
+                found = re.match(r"/d/([\w-]+)\?", link["url"])
+                assert found is not None and found[1] in known, link["url"]
+                target = known[found[1]]
+                variables = {each["name"] for each in target["templating"]["list"]}
+                assert set(re.findall(r"var-(\w+)=", link["url"])) <= variables
+                for number in re.findall(r"viewPanel=(\d+)", link["url"]):
+                    (shown,) = [each for each in target["panels"] if each["id"] == int(number)]
+                    assert "sluicegate audit show INCIDENT" in shown["options"]["content"]
+                legends = " ".join(each["legendFormat"] for each in panel["targets"])
+                for label in re.findall(r"__field.labels.(\w+)", link["url"]):
+                    assert f"{{{{{label}}}}}" in legends
+            if "blocked" in str(panel["targets"]):
+                assert any("viewPanel" in link["url"] for link in links), panel["title"]
 
 
 @boards

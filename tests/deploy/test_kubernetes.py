@@ -79,6 +79,7 @@ def test_the_deployment_understands_its_settings() -> None:
     assert {str(chosen.policy.parent), str(chosen.state.parent)} <= set(mounts)
     ports = {port["name"]: port["containerPort"] for port in container["ports"]}
     assert ports == {"http": chosen.port, "metrics": chosen.metrics_port}
+    assert chosen.metrics_host == "0.0.0.0"
     probes = {name: container[f"{name}Probe"]["httpGet"] for name in ("startup", "readiness", "liveness")}
     assert {name: probe["path"] for name, probe in probes.items()} == {
         "startup": "/healthz",

@@ -156,7 +156,7 @@ def test_what_is_broken_is_not_taken_up(
     shutil.copytree(small_index.path, index.path)
     refused = {"result": "refused", "what": part}
     with serving(index, tmp_path, policy=policy) as served:
-        before = served.web.get("/readyz").json()
+        before = served.house.details()
         assert before["refused"] is False
         with in_the_middle(served, endpoint) as got:
             damage(what, policy, index.path)
@@ -165,7 +165,7 @@ def test_what_is_broken_is_not_taken_up(
             assert "refused what is new and serves what it had" in said
             assert str(policy if part == "policy" else index.path) in said
             assert served.metric("sluicegate_reloads_total", **refused) == 1
-            assert served.web.get("/readyz").json() == before | {"refused": True}
+            assert served.house.details() == before | {"refused": True}
         stopped = b"".join(got)
         assert b"content_filter" in stopped
         assert shared_units(ADMIN, told(stopped)) <= BUDGET
@@ -175,7 +175,7 @@ def test_what_is_broken_is_not_taken_up(
         shutil.rmtree(index.path, ignore_errors=True)
         shutil.copytree(small_index.path, index.path)
         assert reload(served) == 0
-        after = served.web.get("/readyz").json()
+        after = served.house.details()
         assert (after["refused"], after["policy"] != before["policy"]) == (False, True)
         guarded(served, endpoint)
         nothing_is_left_over(served)
@@ -301,7 +301,7 @@ def test_a_trail_that_cannot_be_written(small_index: SmallIndex, tmp_path: Path)
             assert (answer.status_code, answer.json()["error"]["code"]) == (500, "guard_fault")
         assert served.up.received == []
         assert served.metric("sluicegate_faults_total", where="trail") == 3
-        assert served.web.get("/readyz").json()["faults"] == ["trail"]
+        assert served.house.details()["faults"] == ["trail"]
         assert served.web.get("/healthz").status_code == 200
 
 
@@ -312,7 +312,7 @@ def test_a_state_file_that_is_gone(small_index: SmallIndex, tmp_path: Path) -> N
         state = served.house.settings.state
         moved = tmp_path / "moved"
         state.rename(moved)
-        told = served.web.get("/readyz").json()
+        told = served.house.details()
         assert (told["ready"], told["faults"]) == (False, ["state"])
         until(lambda: served.ask().status_code == 500)
         answer = served.web.post(CHAT, json={"model": "m", "messages": QUESTION}, headers=headers)

@@ -55,7 +55,7 @@ def test_a_name_and_the_sixth_version() -> None:
         pytest.skip("no IPv6 here")
     with open_port("::1", 0) as listener:
         assert listener.family == socket.AF_INET6
-    with metrics_server(replace(SETTINGS, host="::1"), Metrics()) as port:
+    with metrics_server(replace(SETTINGS, metrics_host="::1"), Metrics()) as port:
         assert httpx.get(f"http://[::1]:{port}/metrics", trust_env=False).status_code == 200
 
 
@@ -73,6 +73,42 @@ def test_metrics_on_a_port_of_their_own() -> None:
         assert httpx.post(f"{base}/metrics", trust_env=False).status_code == 501
     with pytest.raises(httpx.ConnectError):
         httpx.get(f"{base}/metrics", trust_env=False)
+
+
+def test_operators_read_the_details_of_readiness() -> None:
+    """The status says whether the server is ready. A failure of the page is a 500 without text."""
+    found: dict[str, object] = {"ready": True, "faults": []}
+
+    def details() -> dict[str, object]:
+        if "broken" in found:
+            raise KeyError("a secret")
+        return found
+
+    with metrics_server(SETTINGS, Metrics(), details) as port:
+        base = f"http://127.0.0.1:{port}"
+        answer = httpx.get(f"{base}/readyz", trust_env=False)
+        assert (answer.status_code, answer.json()) == (200, found)
+        found |= {"ready": False, "faults": ["trail"]}
+        answer = httpx.get(f"{base}/readyz", trust_env=False)
+        assert (answer.status_code, answer.json()) == (503, found)
+        assert "python" not in answer.headers["server"].lower()
+        found["broken"] = 1
+        answer = httpx.get(f"{base}/readyz", trust_env=False)
+        assert answer.status_code == 500
+        assert "secret" not in answer.text
+    with metrics_server(SETTINGS, Metrics()) as port:
+        assert httpx.get(f"http://127.0.0.1:{port}/readyz", trust_env=False).status_code == 404
+
+
+def test_the_default_port_gives_way(caplog: pytest.LogCaptureFixture) -> None:
+    """A second server on one machine starts, and says where its metrics are."""
+    with open_port("127.0.0.1", 0) as taken:
+        number = taken.getsockname()[1]
+        given = replace(SETTINGS, metrics_port=number, metrics_port_fixed=False)
+        with metrics_server(given, Metrics()) as port:
+            assert port not in (None, number)
+            assert f"port {number} is taken, so metrics are on port {port}" in caplog.text
+            assert httpx.get(f"http://127.0.0.1:{port}/metrics", trust_env=False).status_code == 200
 
 
 def test_without_a_port_nothing_listens() -> None:

@@ -51,6 +51,15 @@ def test_a_line_for_people() -> None:
     assert Lines().format(record("fault in %s", "trail")) == "sluicegate: error: fault in trail"
 
 
+def test_no_text_in_a_message_looks_like_another_event() -> None:
+    """Escape sequences are spelt out, and what follows a line end is indented."""
+    line = Lines().format(record("bad \x1b[2J\u202e\r%s", "x\nsluicegate: error: fault in trail"))
+    assert line.splitlines() == [
+        "sluicegate: error: bad \\x1b[2J\\u202e\\rx",
+        "  sluicegate: error: fault in trail",
+    ]
+
+
 def test_a_line_for_collectors() -> None:
     """One JSON object in one line of ASCII, with fields of its own."""
     line = JsonLines().format(record("refused\n%s", "über", fields={"incident": "inc_1", "n": 1}))
@@ -71,19 +80,21 @@ def test_an_unexpected_error_holds_no_text(formatter: logging.Formatter) -> None
 
 
 def test_a_request_is_one_line(caplog: pytest.LogCaptureFixture) -> None:
-    """Ids, role, outcome, rules and times; what a caller may name is not in it."""
-    with caplog.at_level(logging.INFO, "sluicegate.requests"):
+    """Ids, role, outcome, rules and times; a model's name that may be any text is not in it."""
+    with caplog.at_level(logging.INFO, "sluicegate"):
         logs.request(DECISION)
-    (found,) = [json.loads(JsonLines().format(each)) for each in caplog.records]
+    event, found = [json.loads(JsonLines().format(each)) for each in caplog.records]
+    assert event["message"] == "blocked inc_0123456789abcdef: role public, rule memorised, action block"
+    assert found["model"] == "other"
     assert found["incident"] == DECISION.incident
     assert (found["request"], found["key"], found["role"]) == ("req_1", "key_0", "public")
     assert (found["outcome"], found["rules"], found["received"]) == ("blocked", ["memorised"], 7)
     assert "a model's name" not in str(found)
 
 
-@pytest.mark.parametrize(("form", "lines"), [("json", 2), ("text", 1)])
+@pytest.mark.parametrize(("form", "lines"), [("json", 3), ("text", 2)])
 def test_how_much_is_said(form: str, lines: int) -> None:
-    """Requests are said only as JSON; warnings of every library in the same form."""
+    """Requests are logged only as JSON; a block in both; warnings of every library in the same form."""
     script = (
         "import logging; from proxy.server import logs; from tests.server.test_logs import DECISION\n"
         f"logs.configure({form!r}); logs.request(DECISION); logging.getLogger('other').warning('w')\n"
@@ -101,6 +112,27 @@ def test_how_much_is_said(form: str, lines: int) -> None:
     assert len(said) == lines
     assert done.stdout == b""
     if form == "json":
-        assert [json.loads(line)["logger"] for line in said] == ["sluicegate.requests", "other"]
+        assert [json.loads(line)["logger"] for line in said] == ["sluicegate", "sluicegate.requests", "other"]
     else:
-        assert said == ["sluicegate: warning: w"]
+        assert said == [
+            "sluicegate: blocked inc_0123456789abcdef: role public, rule memorised, action block",
+            "sluicegate: warning: w",
+        ]
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        ("support-7b", "support-7b"),
+        ("org/model:tag@1.0+x", "org/model:tag@1.0+x"),
+        ("", ""),
+        ("a b", "other"),
+        ("m\n{\"level\":\"error\"}", "other"),
+        ("\x1b[31mm", "other"),
+        ("m" * 65, "other"),
+        ("模型", "other"),
+    ],
+)
+def test_a_models_name_has_a_closed_syntax(given: str, shown: str) -> None:
+    """It is what a client chose, so it may be any text."""
+    assert logs.model_name(given) == shown

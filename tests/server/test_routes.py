@@ -58,14 +58,27 @@ def test_unknown_paths_are_not_passed_on(served: Served, method: str, path: str)
 
 
 def test_health_and_readiness_need_no_key(served: Served) -> None:
-    """They tell nothing but that the server is there."""
+    """A stranger reads whether the server is ready; not which policy or index it has."""
     assert served.web.get("/healthz").json() == {"status": "ok"}
-    ready = served.web.get("/readyz").json()
-    assert (ready["ready"], ready["faults"]) == (True, [])
-    firewall = served.house.firewall
-    assert (ready["policy"], ready["index"]) == (firewall.policy.version, firewall.index.version)
-    assert (ready["allowed"], ready["refused"], ready["state"]) == (0, False, "current")
+    assert served.web.get("/readyz").json() == {"ready": True}
     assert served.web.head("/healthz").status_code == 200
+
+
+def test_a_stranger_does_not_read_what_is_wrong(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The details of a fault are for operators."""
+    monkeypatch.setattr(served.house, "faults", lambda: ["trail"])
+    answer = served.web.get("/readyz", params={"verbose": "1"}, headers=served.headers("admin"))
+    assert (answer.status_code, answer.json()) == (503, {"ready": False})
+    assert served.house.details()["faults"] == ["trail"]
+
+
+def test_an_operator_reads_what_is_served(served: Served) -> None:
+    """Versions of policy and index, the number of allowed texts, and the state."""
+    details = served.house.details()
+    firewall = served.house.firewall
+    assert (details["ready"], details["faults"]) == (True, [])
+    assert (details["policy"], details["index"]) == (firewall.policy.version, firewall.index.version)
+    assert (details["allowed"], details["refused"], details["state"]) == (0, False, "current")
 
 
 def test_metrics(served: Served) -> None:

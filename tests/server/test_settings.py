@@ -33,7 +33,8 @@ def test_workers_get_what_the_parent_had() -> None:
 def test_defaults() -> None:
     """Only index, upstream and state must be told; a server listens on this machine alone."""
     assert (LEAST.host, LEAST.port, LEAST.workers, LEAST.max_body) == ("127.0.0.1", 8080, 1, MAX_BODY)
-    assert (LEAST.policy, LEAST.trail, LEAST.metrics_port) == (None, None, None)
+    assert (LEAST.policy, LEAST.trail) == (None, None)
+    assert (LEAST.metrics_host, LEAST.metrics_port) == ("127.0.0.1", 9464)
 
 
 def test_the_trail_lies_beside_the_state() -> None:
