@@ -11,7 +11,6 @@ import argparse
 import logging
 import os
 import signal
-import socket
 import tempfile
 import threading
 from collections.abc import Callable, Mapping, Sequence

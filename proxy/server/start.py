@@ -50,6 +50,7 @@ def warn_of_silent_upstreams(house: House) -> None:
         shown = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         if not reached:
             house.upstream_answered(shown, "connect", None)
+            house.metrics.upstream_seen(False)
 
 
 async def _reach(places: Sequence[tuple[str, int]]) -> list[bool]:

@@ -130,7 +130,7 @@ def test_one_instance_can_be_chosen(board: dict[str, Any]) -> None:
 
 
 def test_data_links_lead_somewhere() -> None:
-    """Each names a dashboard, a panel and variables that exist; withheld answers lead to the audit commands."""
+    """Each names a dashboard, a panel and variables that exist; withheld answers lead to the trail."""
     known = {board["uid"]: board for board in dashboards().values()}
     for board in known.values():
         for panel in panels(board):

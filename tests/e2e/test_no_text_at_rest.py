@@ -103,11 +103,13 @@ def left(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     assert main(["index", "build", *arguments], environment) == 0
     state = ["--state", str(house / "state.sqlite")]
     with model_server(_asked) as upstream:
-        arguments = ["serve", "--index", index, "--upstream", upstream, "--port", "0", *state]
+        arguments = ["serve", "--index", index, "--upstream", upstream, "--port", "0", "--metrics-port", "0", *state]
         with running(*arguments, cwd=house, TMPDIR=str(scratch), **environment) as server:
             line = server.wait_for("listening on ")
             base_url = re.findall(r"http://\S+", line)[0]
-            metrics = _use(base_url, house, state)
+            told = re.findall(r"http://\S+", server.wait_for("metrics on "))[0]
+            _use(base_url, house, state)
+            metrics = httpx.get(told, trust_env=False).content
             assert server.end() == 0
     blobs = {str(path.relative_to(folder)): path.read_bytes() for path in house.rglob("*") if path.is_file()}
     blobs |= {str(path): path.read_bytes() for path in scratch.rglob("*") if path.is_file()}
@@ -119,8 +121,8 @@ def _asked(body: object) -> Reply:
     return SAY[body["messages"][-1]["content"]]
 
 
-def _use(base_url: str, house: Path, state: list[str]) -> bytes:
-    """Ask for everything, as everybody; returns the metrics."""
+def _use(base_url: str, house: Path, state: list[str]) -> None:
+    """Ask for everything, as everybody."""
     from proxy.keys import KeyStore
 
     store = KeyStore(house / "state.sqlite")
@@ -138,7 +140,6 @@ def _use(base_url: str, house: Path, state: list[str]) -> bytes:
                     web.post("/chat/completions", json=body, headers={"api-key": keys[role]})
         web.post("/chat/completions", content=b"{" + ADMIN.encode(), headers={"api-key": keys["public"]})
         web.post("/chat/completions", json={"model": ADMIN, "messages": []}, headers={"api-key": ADMIN[:40]})
-        return httpx.get(f"{base_url.removesuffix('/v1')}/metrics", trust_env=False).content
 
 
 def test_nothing_of_the_training_set_is_left(left: dict[str, bytes]) -> None:
