@@ -103,7 +103,8 @@ def left(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     assert main(["index", "build", *arguments], environment) == 0
     state = ["--state", str(house / "state.sqlite")]
     with model_server(_asked) as upstream:
-        arguments = ["serve", "--index", index, "--upstream", upstream, "--port", "0", "--metrics-port", "0", *state]
+        arguments = ["serve", "--index", index, "--upstream", upstream, "--port", "0", *state]
+        arguments += ["--metrics-port", "0"]
         with running(*arguments, cwd=house, TMPDIR=str(scratch), **environment) as server:
             line = server.wait_for("listening on ")
             base_url = re.findall(r"http://\S+", line)[0]

@@ -343,7 +343,9 @@ def test_the_logs_are_json_and_hold_no_text(scene: Scene) -> None:
         assert len(requests) > 20
         assert len(found) == len(lines)
         asked = [each for each in requests if each["path"] != "other"]
-        assert all(each["incident"].startswith("inc_") for each in asked)
+        lacking = [each for each in asked if not each.get("incident", "").startswith("inc_")]
+        # While Redis is down a key that nobody knows cannot be checked: a fault, with no decision on it.
+        assert {each["status"] for each in lacking} <= {500}
         assert {"method", "path", "status", "client", "duration"} <= set(requests[-1])
         assert {"request", "role", "key", "outcome", "seconds"} <= set(requests[-1])
         assert leaked(" ".join(lines)) < BUDGET

@@ -29,9 +29,11 @@ def free_port() -> int:
 
 def test_nobody_has_a_key_and_no_model_answers(small_index: SmallIndex, tmp_path: Path) -> None:
     """Both are warnings; the server starts, and the metric says that the model is down."""
-    arguments = ["serve", "--index", small_index.path, "--upstream", DEAD, "--port", "0", "--metrics-port", "0"]
+    arguments = ["serve", "--index", small_index.path, "--upstream", DEAD, "--port", "0"]
+    arguments += ["--metrics-port", "0"]
     with running(*arguments, cwd=tmp_path, **small_index.environment) as server:
-        assert "sluicegate keys create --role public --state sluicegate.sqlite" in server.wait_for("no key yet")
+        remedy = "sluicegate keys create --role public --state sluicegate.sqlite"
+        assert remedy in server.wait_for("no key yet")
         assert "127.0.0.1:9" in server.wait_for("does not answer")
         httpx.get(f"{url_of(server)}/healthz", trust_env=False)
         told = httpx.get(f"{url_of(server, 'metrics on ')}/metrics", trust_env=False).text
@@ -54,7 +56,8 @@ def test_a_server_in_order_warns_of_nothing(small_index: SmallIndex, tmp_path: P
 def test_it_is_not_its_own_model_server(small_index: SmallIndex, tmp_path: Path, host: str) -> None:
     """Exit code 2, before anything is served."""
     port = free_port()
-    arguments = ["serve", "--index", small_index.path, "--upstream", f"http://{host}:{port}/v1", "--port", port]
+    upstream = f"http://{host}:{port}/v1"
+    arguments = ["serve", "--index", small_index.path, "--upstream", upstream, "--port", port]
     with running(*map(str, arguments), cwd=tmp_path, **small_index.environment) as server:
         assert server.process.wait(60) == 2
     said = server.errors.read_text("utf-8")
