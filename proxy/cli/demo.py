@@ -108,6 +108,7 @@ def _house(options: argparse.Namespace, folder: Path, upstream: str) -> House:
         upstream=upstream,
         state=folder / "state.sqlite",
         policy=options.policy,
+        metrics_port=None,  # a demo has one port
     )
     return open_house(settings, {"SLUICEGATE_INDEX_KEY": key})
 

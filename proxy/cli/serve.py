@@ -98,7 +98,7 @@ def add(commands: Subparsers) -> None:
         "--log-format",
         choices=("text", "json"),
         default=DEFAULTS["log_format"],
-        help="text: events, for people; json: events and every request, a JSON object a line",
+        help="Form of the log: text has events, for people; json has every request too, an object a line",
     )
     option(
         serve,

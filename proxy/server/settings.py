@@ -48,7 +48,7 @@ class Settings:
     port: int = 8080
     metrics_port: int | None = METRICS_PORT
     metrics_host: str = "127.0.0.1"
-    metrics_port_fixed: bool = True
+    metrics_port_fixed: bool = False
     workers: int = 1
     redis: str | None = None
     log_format: str = "text"

@@ -21,7 +21,7 @@ DOCUMENTS = ("README.md", "deploy/README.md", "policies/README.md", "docs/securi
 WORDS: Mapping[tuple[str, str], str] = {
     ("--policy", "default"): "the packaged default policy",
     ("--trail", "beside the state"): "its name follows that of the state",
-    ("--metrics-port", "the port of the clients"): "no port of its own",
+    ("--metrics-port", "9464, or any free port where that is taken"): "chosen at the start",
     ("--audience", "nobody"): "applied where a document has none",
     ("--audience-field", "audience"): "whatever its case",
     ("--entities", "all"): "no list",

@@ -16,7 +16,9 @@ from proxy.metrics import Metrics
 from proxy.server.listen import metrics_server, open_port
 from proxy.server.settings import Settings
 
-SETTINGS = Settings(index=Path("i"), upstream="http://h/v1", state=Path("s"), metrics_port=0)
+SETTINGS = Settings(
+    index=Path("i"), upstream="http://h/v1", state=Path("s"), metrics_port=0, metrics_port_fixed=True
+)
 
 
 def test_a_port_is_open_at_once() -> None:
