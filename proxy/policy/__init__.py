@@ -7,7 +7,17 @@ not name is protected, and a finding that no rule fits is blocked.
 from __future__ import annotations
 
 from proxy.policy.files import load_policy, packaged_policies, policies_folder
-from proxy.policy.model import HOLD_EXCEEDED, NO_RULE, RESERVED, Numbers, Policy, Role, Rule, examples
+from proxy.policy.model import (
+    HOLD_EXCEEDED,
+    NO_RULE,
+    RESERVED,
+    UNKNOWN_ENTITY,
+    Numbers,
+    Policy,
+    Role,
+    Rule,
+    examples,
+)
 from proxy.policy.rules import Kind
 from proxy.policy.schema import DETECTORS, parse_policy
 
@@ -16,6 +26,7 @@ __all__ = [
     "HOLD_EXCEEDED",
     "NO_RULE",
     "RESERVED",
+    "UNKNOWN_ENTITY",
     "Kind",
     "Numbers",
     "Policy",

@@ -15,6 +15,7 @@ from types import MappingProxyType
 from typing import Literal
 
 from proxy.errors import ConfigError
+from proxy.policy.entities import KNOWN, NEWEST, Entities
 from proxy.types import Action, Finding, Threshold, Verdict, View
 
 NO_RULE = "no-rule"
@@ -23,7 +24,10 @@ NO_RULE = "no-rule"
 HOLD_EXCEEDED = "hold-exceeded"
 """The rule id of the verdict on an answer that held back more than its role may."""
 
-RESERVED = frozenset({NO_RULE, HOLD_EXCEEDED, "fault", "other"})
+UNKNOWN_ENTITY = "unknown-entity"
+"""The rule id of a finding whose entity the policy does not know (version 2)."""
+
+RESERVED = frozenset({NO_RULE, HOLD_EXCEEDED, UNKNOWN_ENTITY, "fault", "other"})
 """Ids that no rule may have: they stand for verdicts that come from no rule."""
 
 MASKS: Mapping[str, str] = {
@@ -132,6 +136,15 @@ class Rule:
             return False
         return any(d in ("*", detector) and e in ("*", entity) for d, e in self.findings)
 
+    def names(self, detector: str, entity: str) -> bool:
+        """Whether the rule has the entity's own name."""
+        return any(d in ("*", detector) and e == entity for d, e in self.findings)
+
+    @property
+    def allows_all(self) -> bool:
+        """Whether the rule allows whatever is found, so also what nobody finds yet."""
+        return self.action is Action.ALLOW and ("*", "*") in self.findings
+
 
 @dataclass(frozen=True, slots=True)
 class _Outcome:
@@ -174,6 +187,10 @@ class Policy:
     ``version`` is the beginning of the sha256 of the text. ``thresholds`` (units) has every audience
     and ``default``. ``detectors`` has every known detector with its settings, ``enabled`` among them;
     ``entities`` what a detector can report, where that is known. ``numbered``: masks carry numbers.
+
+    ``format``: the ``version`` of the file, which decides what entities it knows. A finding of another
+    entity, which no fitting rule names, is only observed under version 1; under version 2 it gets
+    ``unknown`` (None: observed), unless a rule allows ``*/*``.
     """
 
     name: str
@@ -188,6 +205,8 @@ class Policy:
     detectors: Mapping[str, Mapping[str, object]]
     entities: Mapping[str, frozenset[str]] = field(default_factory=dict)
     numbered: bool = False
+    format: int = NEWEST
+    unknown: Action | None = Action.BLOCK
     _stopping: dict[tuple[str, str, str | None], bool] = field(
         default_factory=dict, repr=False, compare=False
     )
@@ -307,8 +326,9 @@ class Policy:
         answer = self._stopping.get(question)
         if answer is None:
             known = self.entities.get(detector)
-            named = {entity for rule in self.rules for _, entity in rule.findings}
-            outcomes = (self._resolve((role, detector, e, audience)) for e in known or named | {_STRANGER})
+            named = {entity for rule in self.rules for _, entity in rule.findings} - {"*"}
+            every = known or named | self.known_entities.get(detector, frozenset()) | {_STRANGER}
+            outcomes = (self._resolve((role, detector, e, audience)) for e in every)
             answer = any(each.enforced and each.action is not Action.ALLOW for each in outcomes)
             if len(self._stopping) < _KEPT:
                 self._stopping[question] = answer
@@ -321,18 +341,33 @@ class Policy:
             self._outcomes[question] = outcome
         return outcome
 
+    @property
+    def known_entities(self) -> Entities:
+        """What the file means by ``*``: the entities of its version, by detector."""
+        return KNOWN[self.format]
+
+    def rule_for(self, role: str, detector: str, entity: str, audience: str | None) -> Rule | None:
+        """Return the first rule that fits such a finding, whether its entity is known or not."""
+        known = audience is None or audience in self.audiences
+        fitting = (rule for rule in self.rules if rule.fits(role, detector, entity, audience, known))
+        return next(fitting, None)
+
     def _resolve(self, question: _Question) -> _Outcome:
         role, detector, entity, audience = question
-        known = audience is None or audience in self.audiences
         mask = MASKS.get(entity, "[REDACTED]")
-        for rule in self.rules:
-            if rule.fits(role, detector, entity, audience, known):
-                enforced = not (self.observe or rule.observe)
-                wanted = rule.mask == NUMBERED or (self.numbered and rule.mask is None)
-                numbered = wanted and entity in MASKS and enforced and rule.action is Action.REDACT
-                own = None if rule.mask == NUMBERED else rule.mask
-                return _Outcome(rule.action, rule.id, enforced, own or mask, numbered)
-        return _Outcome(Action.BLOCK, NO_RULE, not self.observe, mask)
+        rule = self.rule_for(role, detector, entity, audience)
+        known = entity in self.known_entities.get(detector, ()) or (
+            rule is not None and (rule.names(detector, entity) or rule.allows_all)
+        )
+        if not known and self.format > 1 and self.unknown is not None:
+            return _Outcome(self.unknown, UNKNOWN_ENTITY, not self.observe, mask)
+        if rule is None:
+            return _Outcome(Action.BLOCK, NO_RULE, known and not self.observe, mask)
+        enforced = known and not (self.observe or rule.observe)
+        wanted = rule.mask == NUMBERED or (self.numbered and rule.mask is None)
+        numbered = wanted and entity in MASKS and enforced and rule.action is Action.REDACT
+        own = None if rule.mask == NUMBERED else rule.mask
+        return _Outcome(rule.action, rule.id, enforced, own or mask, numbered)
 
 
 def examples(policy: Policy) -> Iterator[tuple[Rule, str, bool]]:

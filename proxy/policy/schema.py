@@ -14,10 +14,11 @@ from typing import cast
 
 from proxy.policy import speaking
 from proxy.policy.cursor import Cursor, meant
+from proxy.policy.entities import KNOWN, NEWEST
 from proxy.policy.model import NUMBERED, Logprobs, OnBlock, Policy, Role
 from proxy.policy.rules import Kind, Known, read_rules
 from proxy.policy.tree import Faults, Leaf, read, shown
-from proxy.types import Threshold
+from proxy.types import Action, Threshold
 
 ECHO = ("system", "developer", "user", "tool", "function")
 """Roles of messages that can count as the caller's own words."""
@@ -40,7 +41,7 @@ _COVER = (24, 160)  # near-verbatim text is held from a cover of 24, in a window
 _HOLD = (256, 1_000_000)
 _TOP = (
     *("version", "name", "mode", "mask", "audiences"),
-    *("thresholds", "exempt_run", "roles", "rules", "detectors"),
+    *("thresholds", "exempt_run", "roles", "rules", "detectors", "unknown_entities"),
 )
 _THRESHOLDS = ("act", "budget", "cover")
 _ROLE = (
@@ -48,6 +49,10 @@ _ROLE = (
     *("requests_per_minute", "concurrent", "subject", "key_requests_per_minute", "key_concurrent"),
     *("guard", "speaks_for", "default_role"),
 )
+ACTIONS_FOR_UNKNOWN = {"block": Action.BLOCK, "redact": Action.REDACT}
+_UNKNOWN_SINCE = 2
+"""The version of the file that says what becomes of entities it does not know."""
+
 _SUBJECTS_A_KEY = 20
 """Subjects at their limit that one key may have, where the policy gives the key no limit of its own."""
 
@@ -67,8 +72,8 @@ def parse_policy(text: str, source: str, detectors: Mapping[str, Kind] = DETECTO
     faults = Faults(source)
     root = Cursor(read(text, faults), "", 1, faults)
     top = root.fields(_TOP, required=("version", "audiences", "roles", "rules"))
-    if "version" in top:
-        _version(top["version"])
+    version = _version(top["version"]) if "version" in top else NEWEST
+    unknown = _unknown(top, version)
     name = _name(top["name"]) if "name" in top else None
     mode = top["mode"].choice(("enforce", "observe"), "mode") if "mode" in top else "enforce"
     masks = top["mask"].choice(("typed", NUMBERED), "kind of mask") if "mask" in top else "typed"
@@ -96,16 +101,36 @@ def parse_policy(text: str, source: str, detectors: Mapping[str, Kind] = DETECTO
         },
         entities={each: kind.entities for each, kind in detectors.items() if kind.entities},
         numbered=masks == NUMBERED,
+        format=version,
+        unknown=unknown,
     )
     _logprobs(policy, logprobs_at, faults)
     faults.stop()
     return policy
 
 
-def _version(here: Cursor) -> None:
+def _version(here: Cursor) -> int:
+    """The version of the file; the newest one where it is faulty, so that no fault follows from the fault."""
     number = here.number(1, 1_000_000)
-    if number not in (None, 1):
-        here.fault(f"version {number} is not known; this program reads version 1")
+    if number is not None and number in KNOWN:
+        return number
+    if number is not None:
+        here.fault(f"version {number} is not known; this program reads versions {min(KNOWN)} to {NEWEST}")
+    return NEWEST
+
+
+def _unknown(top: Mapping[str, Cursor], version: int) -> Action | None:
+    """What becomes of findings of entities that the policy does not know; None: they are observed."""
+    if version < _UNKNOWN_SINCE:
+        if "unknown_entities" in top:
+            top["unknown_entities"].fault(
+                f"is part of version {_UNKNOWN_SINCE}; write `version: {_UNKNOWN_SINCE}` to use it"
+            )
+        return None
+    if "unknown_entities" not in top:
+        return Action.BLOCK
+    word = top["unknown_entities"].choice((*ACTIONS_FOR_UNKNOWN, "observe"), "action")
+    return None if word == "observe" else ACTIONS_FOR_UNKNOWN.get(word or "", Action.BLOCK)
 
 
 def _name(here: Cursor) -> str | None:

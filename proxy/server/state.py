@@ -17,7 +17,7 @@ from proxy.errors import ProxyError
 from proxy.guard import HOLD_EXCEEDED
 from proxy.keys import State
 from proxy.metrics import UNSCANNABLE, Metrics
-from proxy.policy import NO_RULE
+from proxy.policy import NO_RULE, UNKNOWN_ENTITY
 from proxy.server import logs
 from proxy.server.firewall import AnswerGuards, Firewall
 from proxy.server.guard_sessions import Sessions
@@ -71,7 +71,7 @@ class House:
             policy.name,
             policy.version,
             roles=policy.roles,
-            rules=[*(rule.id for rule in policy.rules), NO_RULE, HOLD_EXCEEDED],
+            rules=[*(rule.id for rule in policy.rules), NO_RULE, UNKNOWN_ENTITY, HOLD_EXCEEDED],
             observe=policy.observe,
         )
 

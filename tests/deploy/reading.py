@@ -14,7 +14,7 @@ import yaml
 
 from proxy.guard import HOLD_EXCEEDED
 from proxy.metrics import Metrics
-from proxy.policy import NO_RULE, load_policy
+from proxy.policy import NO_RULE, UNKNOWN_ENTITY, load_policy
 
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy"
@@ -110,7 +110,7 @@ def exported() -> dict[str, dict[str, frozenset[str]]]:
     policy = load_policy(None)
     metrics = Metrics(
         roles=policy.roles,
-        rules=[*(rule.id for rule in policy.rules), NO_RULE, HOLD_EXCEEDED],
+        rules=[*(rule.id for rule in policy.rules), NO_RULE, UNKNOWN_ENTITY, HOLD_EXCEEDED],
         policy=(policy.name, policy.version),
     )
     metrics.index_opened(1, 1, 1.0, "0123456789ab")

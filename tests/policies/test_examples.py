@@ -38,7 +38,7 @@ CASES = [(p, r, a, w) for p, roles in MATRIX.items() for r, row in roles.items()
 
 @pytest.mark.parametrize(("policy", "role", "audience", "what"), CASES)
 @pytest.mark.parametrize(
-    "kind", ["memorised/passage", "memorised/near_passage", "payload/shape", "encoded/passage"]
+    "kind", ["memorised/passage", "memorised/near_passage", "payload/structure", "encoded/passage"]
 )
 def test_memorised_text(policy: str, role: str, audience: str, what: str, kind: str) -> None:
     """For each packaged policy, role and audience, memorised text meets what is documented."""
@@ -90,7 +90,7 @@ def test_contact_data_only_counts_by_default(entity: str) -> None:
     assert (verdict.action, verdict.enforced, verdict.rule) == (Action.REDACT, False, "contact-data")
 
 
-@pytest.mark.parametrize("entity", ["iban", "cn_id", "api_key", "private_key", "never_heard_of"])
+@pytest.mark.parametrize("entity", ["iban", "cn_id", "api_key", "private_key", "jwt"])
 def test_other_personal_data_is_redacted_by_default(entity: str) -> None:
     """What is not contact data is redacted, also what no rule names."""
     verdict = load_policy(None).decide(Finding("pii", entity, Span(0, 5), 4), "public")

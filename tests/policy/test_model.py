@@ -40,7 +40,7 @@ def test_the_first_rule_that_fits_wins() -> None:
 
 def test_no_rule_means_block() -> None:
     """A finding that nothing fits is blocked, enforced, by a rule id of its own."""
-    finding = found("secrets", "api_key")
+    finding = found("pii", "api_key")
     assert policy_of({"finding": "pii/email"}).decide(finding, "guest") == Verdict(
         Action.BLOCK, NO_RULE, finding, True, "[API_KEY]"
     )

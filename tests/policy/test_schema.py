@@ -19,7 +19,9 @@ from tests.policy.small import DROP, SMALL, changed, faults, parsed
 FAULTS: list[tuple[str, Any, str, str]] = [
     # where, what is put there, the path of the fault, a part of its message
     ("version", DROP, "version", "is missing"),
-    ("version", 2, "version", "version 2 is not known; this program reads version 1"),
+    ("version", 3, "version", "version 3 is not known; this program reads versions 1 to 2"),
+    ("version", 0, "version", "from 1"),
+    ("unknown_entities", "block", "unknown_entities", "is part of version 2; write `version: 2`"),
     ("version", "1", "version", "expected a whole number"),
     ("version", True, "version", "expected a whole number"),
     ("version", 1.5, "version", "expected a whole number"),
