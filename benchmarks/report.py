@@ -113,7 +113,7 @@ class Report:
         missed = [entry["what"] for entry in self.bars if not entry["holds"]]
         if self.save:
             RESULTS.mkdir(exist_ok=True)
-            name = f"{self.name}.quick.json" if self.quick else f"{self.name}.json"
+            name = self.name.replace(" ", ".") + (".quick.json" if self.quick else ".json")
             body = self._head | {
                 "bars": self.bars,
                 "numbers": self.numbers,
