@@ -15,7 +15,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
-from proxy import __version__
+from proxy import __version__, secrecy
 from proxy.cli import allow, audit, console, demo, index, keys, policy, reload, scan, serve, streams
 from proxy.cli.parsing import CommandParser, Fault, unknown_variables, use_environment
 from proxy.errors import ProxyError
@@ -44,6 +44,8 @@ Every option can also be given as SLUICEGATE_<NAME> in the environment.
 Exit codes: 0 fine, 2 something must be done, 3 a leak was found.
 """
 
+INDEX_KEY = "SLUICEGATE_INDEX_KEY"
+
 _MOST_WARNINGS = 5
 
 
@@ -68,7 +70,10 @@ def parser() -> CommandParser:
 
 def main(arguments: Sequence[str] | None = None, environment: Mapping[str, str] | None = None) -> int:
     """Run one command; returns its exit code."""
+    own = environment is None
     environment = os.environ if environment is None else environment
+    if own:
+        secrecy.forbid_dumps()
     streams.prepare()
     root = parser()
     try:
@@ -76,6 +81,7 @@ def main(arguments: Sequence[str] | None = None, environment: Mapping[str, str] 
         chosen = root.parse_args(arguments)
         streams.check(needed=chosen.run is not serve.run)
         _warn_of_unknown(root, chosen, environment)
+        environment = _without_key(environment, own=own)
         with _ended_cleanly(FINE if chosen.run in (serve.run, demo.run) else TERMINATED):
             code: int = chosen.run(chosen, environment)
             streams.flush()
@@ -100,6 +106,19 @@ def main(arguments: Sequence[str] | None = None, environment: Mapping[str, str] 
         return BUG
     finally:
         streams.end()
+
+
+def _without_key(environment: Mapping[str, str], *, own: bool) -> Mapping[str, str]:
+    """Take the index key out of the environment, so that no process that is started inherits it."""
+    if not any(name.startswith(INDEX_KEY) for name in environment):
+        return environment
+    from proxy.index import take_index_key
+
+    taken = take_index_key(environment)
+    if own:
+        for name in (INDEX_KEY, f"{INDEX_KEY}_FD"):
+            secrecy.forget_variable(name)
+    return taken
 
 
 def _warn_of_unknown(

@@ -69,7 +69,7 @@ def add(commands: Subparsers) -> None:
 
 
 def run_build(options: argparse.Namespace, environment: Mapping[str, str]) -> int:
-    from proxy.index import BuildOptions, build_index, index_key, key_file
+    from proxy.index import BuildOptions, build_index, has_index_key, index_key, key_file
     from proxy.policy import load_policy
 
     began = time.monotonic()
@@ -82,7 +82,7 @@ def run_build(options: argparse.Namespace, environment: Mapping[str, str]) -> in
         finder = opened.enter_context(
             value_finder(options.entities, ner=not options.no_ner, workers=options.workers)
         )
-        key_existed = key_file(options.out).exists() or bool(environment.get("SLUICEGATE_INDEX_KEY"))
+        key_existed = has_index_key(options.out, environment)
         build_options = BuildOptions(
             key=index_key(options.out, environment, create=True),
             acts={name: each.act for name, each in policy.thresholds.items() if name != "default"},

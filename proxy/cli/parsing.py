@@ -15,8 +15,9 @@ PREFIX = "SLUICEGATE_"
 OTHER_VARIABLES = frozenset(
     f"{PREFIX}{name}"
     for name in (
-        *("INDEX_KEY", "UPSTREAM_KEY", "TRAIL_KEY", "REDIS_PASSWORD", "SETTINGS"),
-        *("INDEX_DIR", "POLICY_FILE"),  # read by deploy/compose.production.yaml
+        *("INDEX_KEY", "INDEX_KEY_FILE", "INDEX_KEY_FD"),
+        *("UPSTREAM_KEY", "TRAIL_KEY", "REDIS_PASSWORD", "SETTINGS"),
+        *("INDEX_DIR", "KEY_DIR", "POLICY_FILE"),  # read by deploy/compose.production.yaml
     )
 )
 """Variables with the prefix that are no options."""

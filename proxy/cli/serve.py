@@ -252,7 +252,7 @@ def _serve(settings: Settings, environment: Mapping[str, str]) -> int:
         opened.callback(house.trail.close)
         opened.callback(house.keys.close)
         check_not_itself(listener, start.addresses(house.upstream))
-        workers = Workers(settings, listener) if settings.workers > 1 else None
+        workers = Workers(settings, listener, environment) if settings.workers > 1 else None
         details = house.details if workers is None else _details_of(workers, settings, environment)
         metrics_port = opened.enter_context(metrics_server(settings, house.metrics, details))
         catch_the_rest()

@@ -4,7 +4,8 @@ from proxy.index.adding import AddOptions, add_documents
 from proxy.index.allowed import AllowedTexts, Hashes, hashes_of
 from proxy.index.build import BuildOptions, build_index
 from proxy.index.files import Private, parts_of
-from proxy.index.format import Manifest, check_key, index_key, key_file, read_manifest, verify
+from proxy.index.format import Manifest, check_key, read_manifest, verify
+from proxy.index.key_sources import has_index_key, index_key, key_file, take_index_key
 from proxy.index.store import StoredIndex, open_index
 
 __all__ = [
@@ -18,11 +19,13 @@ __all__ = [
     "add_documents",
     "build_index",
     "check_key",
+    "has_index_key",
     "hashes_of",
     "index_key",
     "key_file",
     "open_index",
     "parts_of",
     "read_manifest",
+    "take_index_key",
     "verify",
 ]

@@ -16,7 +16,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +36,7 @@ MOST_PARTS = 16
 class AddOptions:
     """How documents are added. ``acts``: units at which a match acts, for audiences that are new."""
 
-    key: str
+    key: str = field(repr=False)
     acts: Mapping[str, int]
     default_act: int
     default_audience: str = NOBODY

@@ -67,7 +67,7 @@ class _Audience:
 class BuildOptions:
     """What an index is made with. ``acts``: units at which a match acts, by audience."""
 
-    key: str
+    key: str = field(repr=False)
     acts: Mapping[str, int] = field(default_factory=lambda: dict(ACTS))
     default_act: int = DEFAULT_ACT
     exempt_run: int = EXEMPT_RUN

@@ -18,15 +18,14 @@ import json
 import mmap
 import os
 import pwd
-import secrets
 import stat
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from proxy.errors import ConfigError, IndexFormatError
-from proxy.grams import KEY_LENGTH, SEED, GramKey
+from proxy.errors import IndexFormatError
+from proxy.grams import SEED, GramKey
 from proxy.index import cipher
 from proxy.text import SKELETON_VERSION
 
@@ -232,7 +231,7 @@ def check_key(folder: Path, manifest: Manifest, key: GramKey) -> None:
     if key.id != manifest.key_id:
         raise IndexFormatError(
             f"{folder}: was built with another key (id {manifest.key_id}, given {key.id}); "
-            "check SLUICEGATE_INDEX_KEY or the key file beside the index"
+            "check SLUICEGATE_INDEX_KEY_FILE or the key file beside the index"
         )
     if not manifest.is_signed(key):
         raise IndexFormatError(
@@ -315,46 +314,3 @@ def sha256_of(path: Path, progress: Callable[[int], None] | None = None) -> str:
             if progress is not None:
                 progress(len(chunk))
     return digest.hexdigest()
-
-
-def index_key(folder: Path, environment: Mapping[str, str], *, create: bool = False) -> str:
-    """The key: ``SLUICEGATE_INDEX_KEY``, or the key file beside the index (made on the first build)."""
-    given = environment.get("SLUICEGATE_INDEX_KEY", "").strip()  # a mounted secret often ends in a newline
-    if given:
-        if len(given) < KEY_LENGTH:
-            raise ConfigError(
-                f"SLUICEGATE_INDEX_KEY: has {len(given)} characters; {KEY_LENGTH} or more are needed"
-            )
-        return given
-    path = key_file(folder)
-    try:
-        found = path.read_text("utf-8", "replace") if path.is_file() else None
-    except OSError as error:
-        raise unreadable(path, error) from None
-    if found is not None:
-        key = found.strip()
-        if len(key) < KEY_LENGTH:
-            raise ConfigError(f"{path}: holds {len(key)} characters; a key has {KEY_LENGTH} or more")
-        return key
-    if not create:
-        raise IndexFormatError(
-            f"{path}: the key of this index is missing; set SLUICEGATE_INDEX_KEY or put the key file there"
-        )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    key = secrets.token_urlsafe(32)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(descriptor, "w") as file:
-            file.write(key + "\n")
-    except OSError as error:
-        path.unlink(missing_ok=True)  # an empty key file would bar the next build
-        raise ConfigError(
-            f"{path}: the key of the index cannot be written: {error.strerror}; free some space, or choose "
-            "another place"
-        ) from None
-    return key
-
-
-def key_file(folder: Path) -> Path:
-    """Where the key of an index lies when the environment does not give it: beside the index."""
-    return folder.parent / f"{folder.name}.key"

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from proxy.grams import SEED, GramKey, SpacedTable
 from proxy.index.words import hash_words
+from proxy.secrecy import forbid_dumps
 from proxy.types import Document
 
 if TYPE_CHECKING:
@@ -115,6 +116,7 @@ class _Worker:
 
 
 def _start_worker(secret: str) -> None:
+    forbid_dumps()
     _Worker.key, _Worker.table = GramKey(secret), SpacedTable()
 
 

@@ -15,13 +15,15 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from multiprocessing.connection import wait
 from multiprocessing.context import SpawnProcess
 
 from proxy.errors import ConfigError, ProxyError
+from proxy.index.key_sources import VARIABLE
 from proxy.metrics import worker_ended
+from proxy.secrecy import Secret, forbid_dumps
 from proxy.server.logs import catch_the_rest, configure
 from proxy.server.settings import Settings
 
@@ -43,9 +45,11 @@ class Workers:
     it at once. SIGHUP is passed on: each worker reads policy and index anew.
     """
 
-    def __init__(self, settings: Settings, listener: socket.socket) -> None:
+    def __init__(self, settings: Settings, listener: socket.socket, environment: Mapping[str, str]) -> None:
+        """``environment``: what :func:`take_index_key` made of this process's."""
         self._listener = listener
-        self._arguments = (settings.to_json(), listener)
+        # The key travels in the pipe that ``spawn`` makes, in no argument and no environment.
+        self._arguments = (settings.to_json(), listener, Secret(environment.get(VARIABLE, "")))
         self._number = settings.workers
         self._patience = settings.grace + _MORE
         self._processes: dict[SpawnProcess, float] = {}
@@ -151,10 +155,11 @@ class Workers:
                 signal.signal(number, heed)
 
 
-def work(settings: str, listener: socket.socket) -> None:
-    """What a worker does, in a process of its own."""
+def work(settings: str, listener: socket.socket, index_key: Secret) -> None:
+    """What a worker does, in a process of its own. ``index_key``: "" where it is in a file."""
     import uvicorn
 
+    forbid_dumps()
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until it can be heeded, it must not kill
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to the whole group; the parent decides
     from proxy.server.app import create_app, open_house, spare_collector
@@ -166,7 +171,7 @@ def work(settings: str, listener: socket.socket) -> None:
     catch_the_rest()
     threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
     try:
-        house = open_house(given, os.environ)
+        house = open_house(given, {**os.environ, VARIABLE: index_key})
     except ProxyError as error:
         for line in str(error).splitlines():
             _log.error("%s", line)

@@ -9,15 +9,17 @@ from proxy.cli import parser
 from proxy.cli.parsing import PREFIX, use_environment
 from tests.deploy.reading import ROOT
 
-SECRETS = {f"{PREFIX}{name}" for name in ("INDEX_KEY", "UPSTREAM_KEY", "REDIS_PASSWORD", "TRAIL_KEY")}
-"""Variables that are no options: they never stand on a command line."""
+SECRETS = {f"{PREFIX}{name}" for name in ("UPSTREAM_KEY", "REDIS_PASSWORD", "TRAIL_KEY")}
+"""Variables that are no options: they never stand on a command line. The index key comes from a file."""
+
+KEY_FILE = f"{PREFIX}INDEX_KEY_FILE"
 
 
 def options(arguments: list[str], *environments: Mapping[str, str]) -> argparse.Namespace:
     """What a command makes of its arguments and environment; what it does not understand fails the test."""
     merged = {key: value for each in environments for key, value in each.items()}
     made = parser()
-    strange = {name for name in merged if name.startswith(PREFIX)} - _variables(made) - SECRETS
+    strange = {name for name in merged if name.startswith(PREFIX)} - _variables(made) - SECRETS - {KEY_FILE}
     assert not strange, f"no option reads {strange}"
     use_environment(made, merged)
     return made.parse_args(arguments)

@@ -15,7 +15,7 @@ import yaml
 from proxy import __version__
 from proxy.cli.parsing import PREFIX
 from tests.deploy.reading import DEPLOY
-from tests.deploy.settings import SECRETS, image_environment, options
+from tests.deploy.settings import KEY_FILE, SECRETS, image_environment, options
 
 
 def compose(*files: str) -> dict[str, Any]:
@@ -87,6 +87,8 @@ def test_production_serves_the_users_model_and_hides_its_metrics() -> None:
     assert not any(str(chosen.metrics_port) in port for port in service["ports"])
     targets = {_target(volume) for volume in service["volumes"]}
     assert {str(chosen.index.parent), str(chosen.state.parent), str(chosen.policy)} <= targets
+    assert str(Path(service["environment"][KEY_FILE]).parent) in targets
+    assert f"{PREFIX}INDEX_KEY" not in service["environment"], "docker inspect would show it"
     for secret in SECRETS:
         assert service["environment"][secret].startswith("${"), "a key in a file that is committed"
 
@@ -116,7 +118,7 @@ def test_docker_compose_reads_both_files(tmp_path: Path) -> None:
     environment = {
         "PATH": "/usr/local/bin:/usr/bin:/bin",
         f"{PREFIX}UPSTREAM": "http://model:8000/v1",
-        f"{PREFIX}INDEX_KEY": "0123456789abcdef",
+        f"{PREFIX}KEY_DIR": str(tmp_path),
         f"{PREFIX}INDEX_DIR": str(tmp_path),
     }
     for files in (("compose.yaml",), PRODUCTION):

@@ -16,7 +16,7 @@ from proxy import __version__
 from proxy.cli.parsing import PREFIX
 from proxy.policy import load_policy
 from tests.deploy.reading import DEPLOY, ROOT
-from tests.deploy.settings import image_environment, options
+from tests.deploy.settings import KEY_FILE, image_environment, options
 
 KUBERNETES = DEPLOY / "kubernetes"
 NAME, COMPONENT = "app.kubernetes.io/name", "app.kubernetes.io/component"
@@ -75,7 +75,9 @@ def test_the_deployment_understands_its_settings() -> None:
     chosen = options(container["args"], image_environment(), environment)
     mounts = {mount["mountPath"]: mount for mount in container["volumeMounts"]}
     assert mounts[str(chosen.index)]["readOnly"] is True
-    assert mounts[f"{chosen.index}.key"]["name"] != mounts[str(chosen.index)]["name"], "key and index apart"
+    keys = mounts[str(Path(environment[KEY_FILE]).parent)]
+    assert keys["name"] != mounts[str(chosen.index)]["name"], "key and index apart"
+    assert "subPath" not in keys, "a key that is replaced would not be followed"
     assert {str(chosen.policy.parent), str(chosen.state.parent)} <= set(mounts)
     ports = {port["name"]: port["containerPort"] for port in container["ports"]}
     assert ports == {"http": chosen.port, "metrics": chosen.metrics_port}
@@ -97,8 +99,9 @@ def test_the_index_is_built_where_it_is_served_from() -> None:
     mounts = {mount["mountPath"]: mount["name"] for mount in container["volumeMounts"]}
     volumes = {volume["name"]: volume for volume in pods()["Job"]["spec"]["volumes"]}
     assert volumes[mounts[str(chosen.out.parent)]]["persistentVolumeClaim"]["claimName"] == "sluicegate-index"
-    assert mounts[f"{chosen.out}.key"] == "keys"
+    assert mounts[str(Path(environment[KEY_FILE]).parent)] == "keys"
     (serving,) = pods()["Deployment"]["spec"]["containers"]
+    assert environment[KEY_FILE] in [each.get("value") for each in serving["env"]]
     (index,) = [mount for mount in serving["volumeMounts"] if mount["name"] == "index"]
     assert (index["mountPath"], index["subPath"]) == (str(chosen.out), chosen.out.name)
 

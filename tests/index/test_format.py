@@ -6,7 +6,6 @@ import json
 import os
 import pwd
 import shutil
-import stat
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -14,15 +13,13 @@ from typing import Any
 
 import pytest
 
-from proxy.errors import ConfigError, IndexFormatError
-from proxy.grams import KEY_LENGTH, GramKey
+from proxy.errors import IndexFormatError
+from proxy.grams import GramKey
 from proxy.index import BuildOptions, build_index, open_index
 from proxy.index.format import (
     MANIFEST,
     check_key,
     check_sizes,
-    index_key,
-    key_file,
     read_manifest,
     verify,
 )
@@ -177,47 +174,6 @@ def test_verify_reads_everything(folder: Path) -> None:
         verify(folder, manifest)
     assert [line.partition(": ")[0] for line in sorted(error.value.faults)] == [str(path) for path in spoilt]
     assert all("sha256" in line for line in error.value.faults)
-
-
-# --- the key --------------------------------------------------------------------------------------
-
-
-def test_a_key_file_is_made_on_the_first_build(tmp_path: Path) -> None:
-    """It lies beside the index, mode 0600, is made once, and then read."""
-    folder = tmp_path / "new" / "x.idx"
-    key = index_key(folder, {}, create=True)
-    path = key_file(folder)
-    assert path == tmp_path / "new" / "x.idx.key"
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert len(key) >= 2 * KEY_LENGTH
-    assert index_key(folder, {}) == index_key(folder, {}, create=True) == key
-    assert index_key(tmp_path / "other.idx", {}, create=True) != key
-    assert not folder.exists()
-
-
-def test_the_environment_wins(tmp_path: Path) -> None:
-    """A key in the environment is taken, and no file is made for it."""
-    environment = {"SLUICEGATE_INDEX_KEY": "a key from the environment"}
-    assert index_key(tmp_path / "x.idx", environment, create=True) == "a key from the environment"
-    assert list(tmp_path.iterdir()) == []
-    index_key(tmp_path / "x.idx", {"SLUICEGATE_INDEX_KEY": ""}, create=True)
-    assert key_file(tmp_path / "x.idx").is_file()
-
-
-def test_keys_that_cannot_be_used(tmp_path: Path) -> None:
-    """A missing, short or unreadable key is said without repeating it."""
-    folder = tmp_path / "x.idx"
-    with pytest.raises(IndexFormatError, match="SLUICEGATE_INDEX_KEY or put the key file there"):
-        index_key(folder, {})
-    with pytest.raises(ConfigError, match="has 7 characters; 16 or more are needed") as error:
-        index_key(folder, {"SLUICEGATE_INDEX_KEY": "hunter2"})
-    assert "hunter2" not in str(error.value)
-    key_file(folder).write_text("hunter2\n")
-    with pytest.raises(ConfigError, match="holds 7 characters") as error:
-        index_key(folder, {})
-    assert "hunter2" not in str(error.value)
-    key_file(folder).write_bytes(b"\xff" * 30)
-    assert len(index_key(folder, {})) == 30
 
 
 def test_files_that_may_not_be_read_name_who_and_what_bars_them() -> None:

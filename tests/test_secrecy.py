@@ -1,0 +1,111 @@
+"""Secrets of a process: no core dump, no reading by other processes, nothing left in its environment."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import subprocess
+import sys
+
+import pytest
+
+from proxy.secrecy import Secret
+from tests.cli.running import environment
+
+linux = pytest.mark.skipif(sys.platform != "linux", reason="Linux alone has prctl and /proc")
+
+
+def python(code: str, **more: str) -> str:
+    """Run some lines in a process of their own and return what they print."""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=environment(**more),
+        cwd="/",
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_a_secret_shows_nothing_of_itself() -> None:
+    """Neither alone nor in what holds it; it stays a text, also in another process."""
+    secret = Secret("the key of the index")
+    assert repr(secret) == "Secret()"
+    assert "key of" not in repr({"a": [secret]})
+    copied = pickle.loads(pickle.dumps(secret))
+    assert copied == "the key of the index"
+    assert repr(copied) == "Secret()"
+
+
+LIMITS = """
+import ctypes, resource
+from proxy.secrecy import forbid_dumps
+assert ctypes.CDLL(None).prctl(3, 0, 0, 0, 0) == 1
+forbid_dumps()
+print(ctypes.CDLL(None).prctl(3, 0, 0, 0, 0), resource.getrlimit(resource.RLIMIT_CORE))
+"""
+
+
+@linux
+def test_no_core_dump_is_written() -> None:
+    assert python(LIMITS) == "0 (0, 0)\n"
+
+
+READS = """
+import ctypes, os, sys
+from prometheus_client import ProcessCollector
+from prometheus_client.registry import CollectorRegistry
+from proxy.processes import ProcessesCollector
+from proxy.secrecy import forbid_dumps
+
+def barred(pid):  # what another process of the same user may not read
+    reading, writing = os.pipe()
+    if not os.fork():
+        for name in ("environ", "mem", "maps"):
+            try:
+                open(f"/proc/{pid}/{name}", "rb").read(0)
+            except PermissionError:
+                os.write(writing, f" {name}".encode())
+        os._exit(0)
+    os.close(writing)
+    os.wait()
+    return os.read(reading, 100).decode()
+
+os.setgroups([]), os.setgid(65534), os.setuid(65534)
+assert ctypes.CDLL(None).prctl(4, 1, 0, 0, 0) == 0  # becoming another user has made it 0
+print("before:" + barred(os.getpid()))
+forbid_dumps()
+print("after:" + barred(os.getpid()))
+for name in ("stat", "status", "limits"):
+    assert open(f"/proc/self/{name}").read()
+found = [s.name for f in ProcessCollector(registry=CollectorRegistry()).collect() for s in f.samples]
+assert {"process_open_fds", "process_resident_memory_bytes", "process_cpu_seconds_total"} <= set(found), found
+"""
+
+
+@linux
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_another_process_of_the_same_user_reads_neither_memory_nor_environment() -> None:
+    """As an ordinary user; the process itself still reads what its metrics need."""
+    assert python(READS).splitlines() == ["before:", "after: environ mem maps"]
+
+
+FORGETS = """
+import os, subprocess, sys
+from proxy.secrecy import forget_variable
+forget_variable("KEPT_SECRET")
+forget_variable("NEVER_SET")
+assert "KEPT_SECRET" not in os.environ
+block = open("/proc/self/environ", "rb").read()
+print(b"a secret of long standing" in block, b"STAYS=as it was" in block)
+print(subprocess.run(["env"], capture_output=True, text=True).stdout.count("a secret"))
+"""
+
+
+@linux
+def test_a_forgotten_variable_is_gone_from_the_kernels_block_too() -> None:
+    """Child processes do not inherit it, and ``/proc/PID/environ`` does not show it; others stay."""
+    told = python(FORGETS, KEPT_SECRET="a secret of long standing", STAYS="as it was")
+    assert told.split() == ["False", "True", "0"]
