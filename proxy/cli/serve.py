@@ -62,6 +62,13 @@ def add(commands: Subparsers) -> None:
         metavar="FILE",
         help="In place of --upstream: servers for each model, as YAML",
     )
+    option(
+        serve,
+        "--allow-older",
+        action="store_true",
+        default=DEFAULTS["allow_older"],
+        help="Serve an index that is older than one that was served before; the trail records it",
+    )
     policy_option(serve)
     state_option(serve)
     trail_option(serve)
@@ -199,6 +206,7 @@ def settings_of(options: argparse.Namespace) -> Settings:
         traces=options.traces,
         trail_size=options.trail_size * _MB,
         trail_files=options.trail_files,
+        allow_older=options.allow_older,
     )
 
 

@@ -5,7 +5,8 @@ answer, those keys stay good that were good when it last did; a key that is not 
 and is refused as a fault, not as a wrong key. A state that comes back empty is empty: nobody is let in.
 
 Names in Redis: ``sluicegate:keys`` (id to key), ``sluicegate:allowed`` (id to hashes), ``sluicegate:signals``
-(counters that rise with each change) and ``sluicegate:workers`` (what each worker reports).
+(counters that rise with each change), ``sluicegate:workers`` (what each worker reports) and
+``sluicegate:serials`` (key id and name of an index to its highest build number).
 
 May import: ``proxy.errors``, ``proxy.types``, this room, and redis inside functions. The rule that must stay
 true: the address may hold a password, and stands in no message.
@@ -38,6 +39,11 @@ TIMEOUT_SECONDS = 2.0
 
 _KEYS, _ALLOWED = "sluicegate:keys", "sluicegate:allowed"
 _SIGNALS, _WORKERS = "sluicegate:signals", "sluicegate:workers"
+_SERIALS = "sluicegate:serials"
+_RAISE = """
+local kept = tonumber(redis.call('HGET', KEYS[1], ARGV[1]) or '0')
+if tonumber(ARGV[2]) > kept then redis.call('HSET', KEYS[1], ARGV[1], ARGV[2]) end
+"""
 _T = TypeVar("_T")
 _ADDRESS = re.compile(r"unix://|rediss?://[^/]*(/[0-9]*)?(\?|$)")
 
@@ -166,6 +172,18 @@ class RedisStore:
     def gone(self, worker: str) -> None:
         with self._faults():
             self._redis.hdel(_WORKERS, worker)
+
+    def serial(self, index_key: str, name: str) -> int:
+        with self._faults():
+            return int(self._redis.hget(_SERIALS, f"{index_key}:{name}") or 0)
+
+    def raise_serial(self, index_key: str, name: str, serial: int) -> None:
+        with self._faults():
+            self._redis.eval(_RAISE, 1, _SERIALS, f"{index_key}:{name}", serial)
+
+    def lower_serial(self, index_key: str, name: str, serial: int) -> None:
+        with self._faults():
+            self._redis.hset(_SERIALS, f"{index_key}:{name}", serial)
 
     def close(self) -> None:
         """Stop comparing; afterwards nobody is let in."""

@@ -173,7 +173,31 @@ class KeyStore(StateFile):
         with self._write():
             self._db.execute("DELETE FROM workers WHERE id = ?", (worker,))
 
+    def serial(self, index_key: str, name: str) -> int:
+        with self._lock, self._faults():
+            self._follow()
+            rows = self._db.execute(
+                "SELECT number FROM serials WHERE index_key = ? AND name = ?", (index_key, name)
+            )
+            found = rows.fetchone()
+            return 0 if found is None else int(found[0])
+
+    def raise_serial(self, index_key: str, name: str, serial: int) -> None:
+        if serial > self.serial(index_key, name):
+            self._keep_serial(index_key, name, serial, "max(number, excluded.number)")
+
+    def lower_serial(self, index_key: str, name: str, serial: int) -> None:
+        self._keep_serial(index_key, name, serial, "excluded.number")
+
     # --- the inside
+
+    def _keep_serial(self, index_key: str, name: str, serial: int, kept: str) -> None:
+        with self._write():
+            self._db.execute(
+                "INSERT INTO serials (index_key, name, number) VALUES (?, ?, ?) "
+                f"ON CONFLICT (index_key, name) DO UPDATE SET number = {kept}",
+                (index_key, name, serial),
+            )
 
     def _signal(self, name: str) -> None:
         self._db.execute(

@@ -42,6 +42,14 @@ _COLUMNS = (("keys", "owner", "TEXT NOT NULL DEFAULT ''"),)
 """Columns that older releases do not know and ignore: (table, column, declaration with its default)."""
 
 
+_TABLES = (
+    """CREATE TABLE IF NOT EXISTS serials (
+        index_key TEXT NOT NULL, name TEXT NOT NULL, number INTEGER NOT NULL, PRIMARY KEY (index_key, name)
+    )""",
+)
+"""Tables that older releases do not know and ignore."""
+
+
 class StateLocked(ConfigError):
     """Another process kept the file locked for longer than the call waits."""
 
@@ -120,6 +128,8 @@ class StateFile:
             for table, column, declared in _COLUMNS:
                 if column not in columns(db, table):
                     db.execute(f"ALTER TABLE {table} ADD COLUMN {column} {declared}")
+            for table in _TABLES:
+                db.execute(table)
             if version < len(_STEPS):
                 db.execute(f"PRAGMA application_id = {_APPLICATION}")
                 db.execute(f"PRAGMA user_version = {len(_STEPS)}")

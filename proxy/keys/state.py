@@ -126,6 +126,18 @@ class State(Keys, Protocol):
         """A worker has ended."""
         ...
 
+    def serial(self, index_key: str, name: str) -> int:
+        """Return the highest build number served of the indexes of this name and key id; 0 for none."""
+        ...
+
+    def raise_serial(self, index_key: str, name: str, serial: int) -> None:
+        """Keep the number of a build that is served, unless a higher one is kept."""
+        ...
+
+    def lower_serial(self, index_key: str, name: str, serial: int) -> None:
+        """Keep this number, whatever was kept: the operator accepts an older build."""
+        ...
+
 
 def chosen_text(which: str, texts: Sequence[Allowed]) -> Allowed:
     """The one allowed text of this id, beginning of an id, or name. Raises ConfigError."""

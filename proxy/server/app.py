@@ -30,6 +30,7 @@ from proxy.server.guard_routes import NEUTRAL
 from proxy.server.identify import Identify
 from proxy.server.loops import HOP_HEADER, hop_of
 from proxy.server.models_file import open_models
+from proxy.server.opening import admit
 from proxy.server.reload import LOOK_SECONDS, Reloader
 from proxy.server.routes import add_routes
 from proxy.server.settings import Settings
@@ -63,6 +64,7 @@ def open_house(settings: Settings, environment: Mapping[str, str]) -> House:
             files=settings.trail_files,
         )
         opened.callback(trail.close)
+        admit(settings, keys, trail, index.manifest)
         house = House(settings, firewall, keys, upstream, trail, metrics)
         upstream.observe = house.upstream_answered
         if settings.redis is not None:

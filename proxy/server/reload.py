@@ -23,16 +23,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from proxy.errors import ConfigError, IndexFormatError, ProxyError
-from proxy.index import AllowedTexts, Hashes, StoredIndex, index_key, open_index
+from proxy.index import AllowedTexts, Hashes, StoredIndex
 from proxy.keys import Allowed, Signals, Worker
 from proxy.policy import load_policy
 from proxy.server.firewall import Firewall
+from proxy.server.opening import name_of, open_newer
 
 if TYPE_CHECKING:
     from proxy.server.state import House
 
 LOOK_SECONDS = 1.0
 REPORT_SECONDS = 5.0
+LONGEST_PAUSE = 15.0
+"""Seconds between two attempts to read what was refused and has not changed."""
 
 _log = logging.getLogger("sluicegate")
 _Stamp = tuple[int, int, int, int] | None
@@ -56,6 +59,9 @@ class Reloader:
         self._reported: Worker | None = None
         self._reached = True  # the state could be read, and took what it was told
         self._stamps = self._look_at_files()
+        self._tried: tuple[_Stamp, _Stamp] = self._stamps
+        self._pause = LOOK_SECONDS
+        self._again = 0.0
 
     def start(self) -> None:
         """Put in force what the state says, before the first request. Raises ConfigError."""
@@ -79,7 +85,7 @@ class Reloader:
             forced = self._forced or signals.reload != self._signals.reload
             self._forced = False
             stamps = self._look_at_files()
-            if forced or stamps != self._stamps:
+            if forced or self._is_due(stamps):
                 self._take(stamps, forced)
             self._signals = signals
             self._tell()
@@ -128,8 +134,8 @@ class Reloader:
             policy = load_policy(settings.policy)
             what = "index"
             index = old.index
-            if forced or stamps[1] != self._stamps[1]:
-                index = open_index(settings.index, index_key(settings.index, self._environment))
+            if forced or self._refused or stamps[1] != self._stamps[1]:
+                index = open_newer(settings, self._environment, self._house.keys, old.index)
             if self._look_at_files() != stamps:
                 return  # it changed while it was read: look again
             if index.version == old.index.version:
@@ -141,15 +147,35 @@ class Reloader:
         except (ProxyError, OSError) as error:
             said = str(error) if isinstance(error, ProxyError) else f"{error.filename}: {error.strerror}"
             self._refuse("index" if isinstance(error, IndexFormatError) else what, said, forced)
+            # Opening may mean to read gigabytes: ever more seldom while nothing changes.
+            self._pause = LOOK_SECONDS if stamps != self._tried else min(2 * self._pause, LONGEST_PAUSE)
+            self._tried, self._again = stamps, time.monotonic() + self._pause
             return
+        if self._refused:
+            _log.info("what was refused can be read again")
         self._stamps = stamps
         self._suspect = self._refused = ""
+        self._pause = LOOK_SECONDS
+
+    def _is_due(self, stamps: tuple[_Stamp, _Stamp]) -> bool:
+        """Return whether to read the files now: they have changed, or were refused and some time has gone by.
+
+        What was refused is tried again also where the files are those in force: a folder may be put back, and
+        a key, an array or the state may be mended without a trace in the manifest.
+        """
+        if stamps == self._stamps and not self._refused:
+            self._suspect = ""  # seen once, and gone again
+            return False
+        if stamps == self._tried and self._refused:
+            return time.monotonic() >= self._again
+        return True
 
     def _replace(self, new: Firewall) -> None:
         """The new firewall takes the old one's place; raises where that cannot be written down."""
         house, old = self._house, self._house.firewall
         manifest = new.index.manifest
         if new.index is not old.index:
+            house.keys.raise_serial(manifest.key_id, name_of(house.settings), manifest.serial)
             house.trail.note("index", version=new.index.version, documents=manifest.documents)
         if new.policy.version != old.policy.version:
             house.trail.note("policy", version=new.policy.version, name=new.policy.name)

@@ -37,7 +37,8 @@ class Settings:
     silence before a comment; ``gather``, how long pieces of a stream are let come before they are read
     together; ``patience``, how long a caller may take for one event; ``grace``, for answers that go on when
     the server ends; ``head_timeout``, for a request's head to arrive; ``body_timeout``, for its body;
-    ``idle_timeout``, between two requests of a connection. ``connections``: the most that a worker keeps."""
+    ``idle_timeout``, between two requests of a connection. ``connections``: the most that a worker keeps.
+    ``allow_older``: serve an index that is older than what was served before."""
 
     index: Path
     upstream: str | None
@@ -66,6 +67,7 @@ class Settings:
     max_body: int = MAX_BODY
     trail_size: int = TRAIL_SIZE
     trail_files: int = TRAIL_FILES
+    allow_older: bool = False
 
     def to_json(self) -> str:
         return json.dumps(

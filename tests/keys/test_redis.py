@@ -183,3 +183,26 @@ def test_what_is_not_ours(store: RedisStore, server: RedisServer) -> None:
     store._redis.hset("sluicegate:signals", "allowed", "many")
     with pytest.raises(ConfigError, match="holds something that is not Sluicegate's"):
         store.signals()
+
+
+def test_the_highest_build_number_is_kept(store: RedisStore) -> None:
+    """For each key id and name by itself, through any number of openings; it is lowered on purpose only."""
+    assert store.serial("key", "x.idx") == 0
+    for serial, kept in ((5, 5), (7, 7), (6, 7), (7, 7)):
+        store.raise_serial("key", "x.idx", serial)
+        assert store.serial("key", "x.idx") == kept
+    store.raise_serial("key", "y.idx", 3)
+    store.raise_serial("other", "x.idx", 4)
+    store.lower_serial("key", "x.idx", 6)
+    kept = (("key", "x.idx", 6), ("key", "y.idx", 3), ("other", "x.idx", 4))
+    assert all(store.serial(key, name) == serial for key, name, serial in kept)
+
+
+def test_build_numbers_are_shared_and_never_fall(store: RedisStore, other: RedisStore) -> None:
+    """A replica that starts with an older index lowers nothing; what is no number is said to be none."""
+    store.raise_serial("k", "x", 1_800_000_001)
+    other.raise_serial("k", "x", 1_800_000_000)
+    assert other.serial("k", "x") == store.serial("k", "x") == 1_800_000_001
+    store._redis.hset("sluicegate:serials", "k:x", "many")
+    with pytest.raises(ConfigError, match="holds something that is not Sluicegate's"):
+        other.serial("k", "x")

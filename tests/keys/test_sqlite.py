@@ -395,3 +395,50 @@ def test_a_state_of_the_first_version_is_brought_up_to_date(path: Path) -> None:
     assert [key.name for key in store.list()] == ["n"]
     assert store.signals() == Signals()
     store.close()
+
+
+def test_the_highest_build_number_is_kept(store: KeyStore) -> None:
+    """For each key id and name by itself, through any number of openings; it is lowered on purpose only."""
+    assert store.serial("key", "x.idx") == 0
+    for serial, kept in ((5, 5), (7, 7), (6, 7), (7, 7)):
+        store.raise_serial("key", "x.idx", serial)
+        assert store.serial("key", "x.idx") == kept
+    store.raise_serial("key", "y.idx", 3)
+    store.raise_serial("other", "x.idx", 4)
+    store.lower_serial("key", "x.idx", 6)
+    kept = (("key", "x.idx", 6), ("key", "y.idx", 3), ("other", "x.idx", 4))
+    assert all(store.serial(key, name) == serial for key, name, serial in kept)
+
+
+def test_build_numbers_of_many_processes_never_fall(path: Path, store: KeyStore) -> None:
+    """Servers that start together, each with an index of its own age: the highest is kept."""
+    stores = [KeyStore(path) for _ in range(4)]
+    threads = [
+        threading.Thread(target=lambda n=n: [stores[n].raise_serial("k", "x", i) for i in range(n, 200, 4)])  # type: ignore[misc]
+        for n in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert store.serial("k", "x") == 199
+    for each in stores:
+        each.close()
+
+
+def test_a_state_without_build_numbers_gets_them(path: Path, store: KeyStore) -> None:
+    """That of an older release, with its version unchanged; columns of a newer release are left alone."""
+    raw = sqlite3.connect(path, isolation_level=None)
+    raw.execute("DROP TABLE serials")
+    version = raw.execute("PRAGMA user_version").fetchone()
+    other = KeyStore(path)
+    other.raise_serial("k", "x", 5)
+    raw.execute("ALTER TABLE serials ADD COLUMN more TEXT")
+    other.raise_serial("k", "x", 6)
+    assert other.serial("k", "x") == 6
+    assert raw.execute("PRAGMA user_version").fetchone() == version
+    raw.execute("UPDATE serials SET number = 'many'")
+    with pytest.raises(ConfigError, match="damaged"):
+        other.serial("k", "x")
+    other.close()
+    raw.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import os
 import shutil
@@ -17,7 +18,7 @@ import pytest
 from proxy.grams import GramKey
 from proxy.index import AddOptions, BuildOptions, add_documents, build_index, hashes_of
 from proxy.keys import Allowed
-from proxy.policy import policies_folder
+from proxy.policy import load_policy, policies_folder
 from proxy.server.app import open_house
 from proxy.server.reload import Reloader
 from proxy.server.settings import Settings
@@ -172,6 +173,75 @@ def test_half_a_copy_is_no_fault(place: Place) -> None:
     place.reloader.look()
     place.reloader.look()
     assert place.metric('reloads_total{result="refused",what="index"}') == 0
+
+
+@pytest.mark.parametrize("damage", ["moved", "array", "link"])
+def test_a_folder_that_is_put_back_is_refused_no_more(
+    place: Place, damage: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The files are those in force again, to the last bit: whoever asks reads that nothing is refused, and
+    the state that there is no fault. It serves what it served."""
+    before, away = place.house.firewall, place.index.with_name("away")
+    array = place.index / "a0.act.npy"
+    content = array.read_bytes()
+    if damage == "array":  # the manifest does not show it: only a reload that is asked for does
+        array.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+        place.reloader.force()
+    else:
+        place.index.rename(away)
+    if damage == "link":
+        place.index.symlink_to("nowhere")
+    for _ in range(3):
+        place.reloader._again = 0.0  # time goes by
+        place.reloader.look()
+    assert place.reloader.serves()["refused"] is True
+    if damage == "array":
+        array.write_bytes(content)
+    else:
+        place.index.unlink() if damage == "link" else None
+        away.rename(place.index)
+    with caplog.at_level(logging.INFO):
+        for _ in range(3):
+            place.reloader._again = 0.0  # time goes by
+            place.reloader.look()
+    assert place.reloader.serves()["refused"] is False
+    assert place.house.keys.workers()[0].fault == ""
+    assert place.house.firewall is before
+    assert caplog.text.count("what was refused can be read again") == 1
+    assert place.metric('reloads_total{result="refused",what="index"}') == 1
+    assert [what for what, _ in place.trail()] == ["refused"]
+
+
+def test_a_folder_that_was_away_for_a_moment_leaves_no_trace(place: Place) -> None:
+    """It was seen to be away once: no fault, and the next time that it is away begins anew."""
+    away = place.index.with_name("away")
+    for _ in range(3):
+        place.index.rename(away)
+        place.reloader.look()
+        away.rename(place.index)
+        place.reloader.look()
+    assert place.reloader.serves()["refused"] is False
+    assert place.trail() == []
+
+
+def test_what_stays_refused_is_read_ever_more_seldom(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reading an index to its end takes long; a change of the files is tried with the next look."""
+    clock = [1000.0]
+    tried: list[float] = []
+    monkeypatch.setattr("proxy.server.reload.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr(
+        "proxy.server.reload.load_policy",
+        lambda path: tried.append(clock[0]) or load_policy(path),  # type: ignore[func-returns-value]
+    )
+    place.policy.write_text(OTHER + "nonsense: 1\n", "utf-8")
+    for _ in range(61):
+        place.reloader.look()
+        clock[0] += 1
+    pauses = [round(b - a) for a, b in itertools.pairwise(tried)]
+    assert pauses == [1, 2, 4, 8, 15, 15, 15]
+    place.policy.write_text(OTHER, "utf-8")
+    place.reloader.look()
+    assert place.reloader.serves()["refused"] is False
 
 
 def test_asked_to_reload(place: Place) -> None:
