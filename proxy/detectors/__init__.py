@@ -78,7 +78,7 @@ def _encoded(parts: Parts) -> Detector:
 def _pii(parts: Parts) -> Detector:
     from proxy.detectors.pii import PiiDetector  # compiles its patterns: only where a rule asks for them
 
-    detector = PiiDetector(parts.index.key.seed, parts.stops, parts.recognize)
+    detector = PiiDetector(parts.index.key.derived(b"sluicegate-pii"), parts.stops, parts.recognize)
     for role in parts.roles:
         detector.prepare(role)
     return detector

@@ -46,15 +46,15 @@ class PiiDetector:
 
     def __init__(
         self,
-        seed: int = 0,
+        key: bytes = b"",
         stops: Stops = lambda role, detector, entity: True,
         recognize: Recognize | None = None,
     ) -> None:
-        """``seed``: secret, for fingerprints. ``recognize``: reads names in a sentence; None: no names.
+        """``key``: secret, for fingerprints. ``recognize``: reads names in a sentence; None: no names.
 
         Raises ``ConfigError`` where google-re2 is not installed.
         """
-        self._key = seed.to_bytes(8, "little")
+        self._key = key
         self._stops = stops
         self._recognize = recognize
         self._matchers: dict[frozenset[str], Matcher] = {}

@@ -26,6 +26,7 @@ from proxy.guard import StreamGuard, joined
 from proxy.index import StoredIndex
 from proxy.jsontext import JsonCells
 from proxy.policy import Numbers, Policy
+from proxy.server.marks import Marks
 from proxy.server.offload import STEPS, in_thread, prepared
 from proxy.server.unhandled import place_of
 from proxy.types import Action, Caller, Cleared, Delta, Detector, Finding, Step, Verdict, View
@@ -50,6 +51,11 @@ class Firewall:
     detectors: tuple[Detector, ...]
     reader: Executor | None = None
     """Where guards read, when a detector takes milliseconds: one thread, so that no two read at once."""
+
+    @property
+    def marks(self) -> Marks:
+        """Return what names matches in the trail."""
+        return Marks(self.index.key, self.index.version)
 
     @classmethod
     def assemble(cls, policy: Policy, index: StoredIndex) -> Firewall:
@@ -242,9 +248,10 @@ class AnswerGuards:
         cells = JsonCells() if self._request.is_json(name) else None
         # No method of this object: a guard that refers back to it would keep both until they are collected.
         policy, role, numbers = self._firewall.policy, self._role, self._numbers
+        marks = self._firewall.marks
 
         def decide(finding: Finding) -> Verdict:
-            return policy.decide(finding, role, numbers)
+            return policy.decide(marks.of(finding), role, numbers)
 
         return StreamGuard(scanners, decide, ceiling=self._ceiling, cells=cells)
 
