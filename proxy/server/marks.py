@@ -1,8 +1,8 @@
 """Name matches in the trail, under a key of its own.
 
-Detectors mark their findings with values of the index: keyed grams, numbers of values. In the trail those would
-point into the index files, readable without any key. What leaves is a keyed hash of them. Its key is derived
-from the index key by a label, so it opens nothing, and what looks things up in the index does not make it.
+Detectors mark their findings with values of the index: keyed grams, numbers of values. In the trail those
+would point into the index files, which can be read without any key. What leaves is a keyed hash of them. Its
+key is derived from the index key by a label: it opens nothing, and the secrets of look-ups do not make it.
 """
 
 from __future__ import annotations
