@@ -69,6 +69,14 @@ def add(commands: Subparsers) -> None:
         default=DEFAULTS["allow_older"],
         help="Serve an index that is older than one that was served before; the trail records it",
     )
+    option(
+        serve,
+        "--verify",
+        choices=("before", "later"),
+        default=DEFAULTS["verify"],
+        help="When the sums of an index are checked: before it serves, about a second a gigabyte, or later, "
+        "while it serves; a wrong one then stops the serving",
+    )
     policy_option(serve)
     state_option(serve)
     trail_option(serve)
@@ -207,6 +215,7 @@ def settings_of(options: argparse.Namespace) -> Settings:
         trail_size=options.trail_size * _MB,
         trail_files=options.trail_files,
         allow_older=options.allow_older,
+        verify=options.verify,
     )
 
 
@@ -277,6 +286,8 @@ def _serve(settings: Settings, environment: Mapping[str, str]) -> int:
             return 0
         if house.reloader is not None:
             house.reloader.close()
+        if house.check is not None:
+            house.check.close()
         house.keys.close()
         if house.traces is not None:
             house.traces.close()

@@ -20,7 +20,6 @@ from fastapi import FastAPI
 from proxy import __version__
 from proxy.audit import Trail, trail_key
 from proxy.dialects import DIALECTS
-from proxy.index import index_key, open_index
 from proxy.keys import open_served_state, redis_password
 from proxy.metrics import Metrics
 from proxy.policy import Policy, load_policy
@@ -30,7 +29,7 @@ from proxy.server.guard_routes import NEUTRAL
 from proxy.server.identify import Identify
 from proxy.server.loops import HOP_HEADER, hop_of
 from proxy.server.models_file import open_models
-from proxy.server.opening import admit
+from proxy.server.opening import admit, open_served
 from proxy.server.reload import LOOK_SECONDS, Reloader
 from proxy.server.routes import add_routes
 from proxy.server.settings import Settings
@@ -47,7 +46,8 @@ _log = logging.getLogger("sluicegate")
 def open_house(settings: Settings, environment: Mapping[str, str]) -> House:
     """Open everything a worker needs. Raises ConfigError."""
     policy = load_policy(settings.policy)
-    index = open_index(settings.index, index_key(settings.index, environment))
+    served = open_served(settings, environment, later=settings.verify == "later")
+    index = served.index
     headers = {HOP_HEADER: hop_of(index.key)}
     upstream = _upstream(settings, environment, policy, headers)
     firewall = Firewall.assemble(policy, index)
@@ -55,6 +55,7 @@ def open_house(settings: Settings, environment: Mapping[str, str]) -> House:
     metrics = Metrics(version=__version__, endpoints=endpoints)
     metrics.traffic.known(upstreams=[each.name for each in upstream.servers()], models=upstream.names())
     with ExitStack() as opened:
+        opened.callback(served.close)
         keys = open_served_state(settings.redis or settings.state, environment)
         opened.callback(keys.close)
         trail = Trail(
@@ -66,6 +67,7 @@ def open_house(settings: Settings, environment: Mapping[str, str]) -> House:
         opened.callback(trail.close)
         admit(settings, keys, trail, index.manifest)
         house = House(settings, firewall, keys, upstream, trail, metrics)
+        house.check = served.check
         upstream.observe = house.upstream_answered
         if settings.redis is not None:
             house.limits = SharedLimits(RedisCounts(settings.redis, redis_password(environment)))
@@ -104,6 +106,7 @@ def create_app(house: House) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        house.check_index()
         async with watching(house.reloader):
             yield
         await house.close()

@@ -29,6 +29,7 @@ from proxy.policy import Numbers, Policy
 from proxy.server.marks import Marks
 from proxy.server.offload import STEPS, in_thread, prepared
 from proxy.server.unhandled import place_of
+from proxy.server.verifying import Trust
 from proxy.types import Action, Caller, Cleared, Delta, Detector, Finding, Step, Verdict, View
 
 MOST_CHANNELS = 8192
@@ -52,14 +53,18 @@ class Firewall:
     reader: Executor | None = None
     """Where guards read, when a detector takes milliseconds: one thread, so that no two read at once."""
 
+    trust: Trust = field(default_factory=Trust)
+    """Of the index: every firewall with the same opened index has the same one."""
+
     @property
     def marks(self) -> Marks:
         """Return what names matches in the trail."""
         return Marks(self.index.key, self.index.version)
 
     @classmethod
-    def assemble(cls, policy: Policy, index: StoredIndex) -> Firewall:
-        """Raises ConfigError where the policy asks for what the index was not built for."""
+    def assemble(cls, policy: Policy, index: StoredIndex, trust: Trust | None = None) -> Firewall:
+        """``trust``: of an index that serves already. Raises ConfigError where the policy asks for what the
+        index was not built for."""
         if policy.exempt_run != index.exempt_run:
             raise ConfigError(
                 f"{policy.source}: exempt_run is {policy.exempt_run}, but the index was built with "
@@ -67,7 +72,8 @@ class Firewall:
             )
         detectors = build(parts_of(policy, index), policy.enabled)
         slow = any(isinstance(detector, PiiDetector) and detector.slow for detector in detectors)
-        return cls(policy, index, detectors, ThreadPoolExecutor(1, "guards") if slow else None)
+        reader = ThreadPoolExecutor(1, "guards") if slow else None
+        return cls(policy, index, detectors, reader, Trust() if trust is None else trust)
 
     async def guards(self, caller: Caller, request: Request, *, large: bool = False) -> AnswerGuards:
         """The guards for the answer to one request. ``large``: its body is, see ``offload.LARGE``."""
@@ -178,6 +184,10 @@ class AnswerGuards:
 
     def _step_now(self, channel: Channel, text: str | None, reading: Reading) -> None:
         """Feed one guard, or finish it for None."""
+        if self._firewall.trust.fault:
+            self._stopped.add(channel[0])
+            reading.fault = "index"
+            return
         try:
             guard = self._open(channel, text, reading)
             if guard is None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from proxy.audit import Trail
 from proxy.errors import IndexFormatError
@@ -16,15 +17,45 @@ from proxy.grams import GramKey
 from proxy.index import Manifest, StoredIndex, check_key, index_key, open_index, read_manifest
 from proxy.keys import State
 from proxy.server.settings import Settings
+from proxy.server.verifying import LaterCheck
 
 
 class OlderIndex(IndexFormatError):
     """The index is older than one that was served before."""
 
 
+_TRIES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """An index, and the check of its sums; None where they have been checked."""
+
+    index: StoredIndex
+    check: LaterCheck | None = None
+
+    def close(self) -> None:
+        if self.check is not None:
+            self.check.close()
+
+
+def open_served(settings: Settings, environment: Mapping[str, str], *, later: bool) -> Opened:
+    """Open the index. ``later``: its sums are yet to be checked. Raises IndexFormatError."""
+    key = index_key(settings.index, environment)
+    if not later:
+        return Opened(open_index(settings.index, key))
+    for _ in range(_TRIES):
+        index = open_index(settings.index, key, later=True)
+        check = LaterCheck(settings.index, index.manifest)
+        if read_manifest(settings.index).version == index.version:
+            return Opened(index, check)
+        check.close()  # it was replaced between the two: the check would read another index's files
+    raise IndexFormatError(f"{settings.index}: is replaced again and again while it is opened")
+
+
 def open_newer(
-    settings: Settings, environment: Mapping[str, str], keys: State, in_force: StoredIndex
-) -> StoredIndex:
+    settings: Settings, environment: Mapping[str, str], keys: State, in_force: StoredIndex, *, later: bool
+) -> Opened:
     """Open the index again while another one serves. Raises IndexFormatError, and ConfigError where the
     state cannot be asked."""
     key = index_key(settings.index, environment)
@@ -32,10 +63,14 @@ def open_newer(
     check_key(settings.index, manifest, GramKey(key))
     if manifest.version != in_force.version:
         check_serial(settings, keys, manifest)  # before the sums, which may take minutes
-    index = open_index(settings.index, key)
-    if index.version != in_force.version:
-        check_serial(settings, keys, index.manifest)
-    return index
+    opened = open_served(settings, environment, later=later)
+    if opened.index.version != in_force.version:
+        try:
+            check_serial(settings, keys, opened.index.manifest)
+        except BaseException:
+            opened.close()
+            raise
+    return opened
 
 
 def check_serial(settings: Settings, keys: State, manifest: Manifest) -> None:

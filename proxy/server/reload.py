@@ -18,6 +18,7 @@ import socket
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,7 +28,8 @@ from proxy.index import AllowedTexts, Hashes, StoredIndex
 from proxy.keys import Allowed, Signals, Worker
 from proxy.policy import load_policy
 from proxy.server.firewall import Firewall
-from proxy.server.opening import name_of, open_newer
+from proxy.server.opening import Opened, name_of, open_newer
+from proxy.server.verifying import LaterCheck
 
 if TYPE_CHECKING:
     from proxy.server.state import House
@@ -85,6 +87,7 @@ class Reloader:
             forced = self._forced or signals.reload != self._signals.reload
             self._forced = False
             stamps = self._look_at_files()
+            self._refused = self._refused or self._house.firewall.trust.fault
             if forced or self._is_due(stamps):
                 self._take(stamps, forced)
             self._signals = signals
@@ -108,6 +111,7 @@ class Reloader:
             "index": firewall.index.version,
             "allowed": len(self._texts),
             "refused": bool(self._refused),
+            "verified": self._house.check is None or self._house.check.verified,
             "state": "last known" if self._house.keys.stale_seconds else "current",
         }
 
@@ -129,21 +133,30 @@ class Reloader:
     def _take(self, stamps: tuple[_Stamp, _Stamp], forced: bool) -> None:
         """Open what is new, and put it in force as a whole."""
         old, settings = self._house.firewall, self._house.settings
+        distrusted = bool(old.trust.fault)
         what = "policy"
         try:
             policy = load_policy(settings.policy)
             what = "index"
-            index = old.index
+            served = Opened(old.index)
             if forced or self._refused or stamps[1] != self._stamps[1]:
-                index = open_newer(settings, self._environment, self._house.keys, old.index)
-            if self._look_at_files() != stamps:
-                return  # it changed while it was read: look again
-            if index.version == old.index.version:
-                index = old.index
-            what = "policy"
-            if index is not old.index or policy.version != old.policy.version:
-                index.allow(self._texts_for(index))
-                self._replace(Firewall.assemble(policy, index))
+                # An index that was found to be damaged is opened again with all sums checked.
+                later = settings.verify == "later" and not distrusted
+                served = open_newer(settings, self._environment, self._house.keys, old.index, later=later)
+            with ExitStack() as opened:
+                opened.callback(served.close)
+                if self._look_at_files() != stamps:
+                    return  # it changed while it was read: look again
+                index = served.index
+                if index.version == old.index.version and not distrusted:
+                    index = old.index
+                what = "policy"
+                if index is not old.index:
+                    index.allow(self._texts_for(index))
+                    self._replace(Firewall.assemble(policy, index), served.check)
+                    opened.pop_all()
+                elif policy.version != old.policy.version:
+                    self._replace(Firewall.assemble(policy, index, old.trust))
         except (ProxyError, OSError) as error:
             said = str(error) if isinstance(error, ProxyError) else f"{error.filename}: {error.strerror}"
             self._refuse("index" if isinstance(error, IndexFormatError) else what, said, forced)
@@ -170,8 +183,11 @@ class Reloader:
             return time.monotonic() >= self._again
         return True
 
-    def _replace(self, new: Firewall) -> None:
-        """The new firewall takes the old one's place; raises where that cannot be written down."""
+    def _replace(self, new: Firewall, check: LaterCheck | None = None) -> None:
+        """The new firewall takes the old one's place; raises where that cannot be written down.
+
+        ``check``: of the new index, where its sums are yet to be checked.
+        """
         house, old = self._house, self._house.firewall
         manifest = new.index.manifest
         if new.index is not old.index:
@@ -179,8 +195,12 @@ class Reloader:
             house.trail.note("index", version=new.index.version, documents=manifest.documents)
         if new.policy.version != old.policy.version:
             house.trail.note("policy", version=new.policy.version, name=new.policy.name)
+        if new.index is not old.index and house.check is not None:
+            house.check.close()  # before its folder goes
         house.firewall = new
         if new.index is not old.index:
+            house.check = check
+            house.check_index()
             house.index_in_force()
             house.metrics.reloaded("index", "taken")
         if new.policy.version != old.policy.version:
@@ -195,7 +215,9 @@ class Reloader:
             return
         if forced or said != self._refused:
             self._house.metrics.reloaded(what, "refused")
-            _log.error("refused, the old %s serves on: %s", what, said)
+            serving = not self._house.firewall.trust.fault
+            meanwhile = f"the old {what} serves on" if serving else "nothing is answered meanwhile"
+            _log.error("refused, %s: %s", meanwhile, said)
             self._house.trail.note("refused", part=what)
         self._suspect = self._refused = said
 
@@ -276,6 +298,7 @@ class Reloader:
             allowed=self._signals.allowed,
             reload=self._signals.reload,
             fault=self._refused,
+            extra={"faults": ["index"]} if firewall.trust.fault else {},
         )
         last = self._reported
         if last is not None and now - last.seen < REPORT_SECONDS and replace(told, seen=last.seen) == last:

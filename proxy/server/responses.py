@@ -34,6 +34,16 @@ def error_response(
     return json_response(body, status, headers)
 
 
+def unavailable() -> Response:
+    """The response while nothing can be checked, so nothing is answered."""
+    return error_response(
+        "The proxy cannot check answers now; its operator has to act.",
+        status=503,
+        kind="server_error",
+        code="service_unavailable",
+    )
+
+
 def for_error(error: ProxyError, headers: Mapping[str, str] | None = None) -> Response:
     """The response for an error that was raised on purpose."""
     if isinstance(error, RequestError):

@@ -21,7 +21,7 @@ from proxy.server.answering import answer
 from proxy.server.auth import authenticate
 from proxy.server.guard_routes import GUARD_PATHS, NEUTRAL
 from proxy.server.openapi import document
-from proxy.server.responses import error_response, for_error, json_response
+from proxy.server.responses import error_response, for_error, json_response, unavailable
 from proxy.server.state import House
 from proxy.server.unhandled import unhandled
 from proxy.types import Caller
@@ -105,6 +105,9 @@ async def _answering(house: House, request: Request, endpoint: str, work: Work) 
     caller: Caller | None = None
     try:
         caller = authenticate(request.headers, house.keys)
+        if house.firewall.trust.fault:
+            house.count(endpoint, caller.role, "fault")
+            return unavailable()
         return await work(house, request, caller)
     except NotAuthorised as error:
         return _refused(house, endpoint, caller, "unauthorised", error)

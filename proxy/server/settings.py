@@ -38,7 +38,8 @@ class Settings:
     together; ``patience``, how long a caller may take for one event; ``grace``, for answers that go on when
     the server ends; ``head_timeout``, for a request's head to arrive; ``body_timeout``, for its body;
     ``idle_timeout``, between two requests of a connection. ``connections``: the most that a worker keeps.
-    ``allow_older``: serve an index that is older than what was served before."""
+    ``allow_older``: serve an index that is older than what was served before. ``verify``: when the sums of
+    an index are checked, ``before`` it serves or ``later``, while it serves."""
 
     index: Path
     upstream: str | None
@@ -68,6 +69,7 @@ class Settings:
     trail_size: int = TRAIL_SIZE
     trail_files: int = TRAIL_FILES
     allow_older: bool = False
+    verify: str = "before"
 
     def to_json(self) -> str:
         return json.dumps(

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing
 
 from proxy.errors import ConfigError, ProxyError
-from proxy.keys import State, open_state
+from proxy.keys import State, Worker, open_state
 from proxy.server.settings import Settings
 from proxy.server.state import House
 from proxy.upstreams.openai import OpenAIUpstream
@@ -90,4 +90,11 @@ def workers_details(
         }
         for each in found
     ]
-    return {"ready": bool(found), "faults": [] if found else ["workers"], "workers": shown}
+    faults = sorted({str(fault) for each in found for fault in _faults_of(each)}) if found else ["workers"]
+    return {"ready": not faults, "faults": faults, "workers": shown}
+
+
+def _faults_of(worker: Worker) -> Sequence[object]:
+    """What a worker says keeps it from answering."""
+    faults = worker.extra.get("faults")
+    return faults if isinstance(faults, list) else ()

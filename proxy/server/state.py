@@ -11,6 +11,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 
 from proxy.audit import Trail, new_incident
 from proxy.errors import ProxyError
@@ -29,6 +30,7 @@ from proxy.server.reload import Reloader
 from proxy.server.settings import Settings
 from proxy.server.shared_limits import SharedLimits
 from proxy.server.traces import Traces
+from proxy.server.verifying import LaterCheck
 from proxy.types import Decision
 from proxy.upstreams.router import Router
 
@@ -61,6 +63,8 @@ class House:
         self.traces: Traces | None = None
         self._silent: dict[str, bool] = {}
         self.reloader: Reloader | None = None
+        self.check: LaterCheck | None = None
+        """Of the index in force, where its sums are checked while it serves."""
         self.policy_in_force()
         self.index_in_force()
 
@@ -82,9 +86,24 @@ class House:
             manifest.documents, manifest.index_bytes, manifest.built, self.firewall.index.version
         )
 
+    def check_index(self) -> None:
+        """Begin to check the sums of the index in force, where that was left for later."""
+        if self.check is not None:
+            self.check.start(partial(self._distrust, self.firewall), share=self.settings.workers)
+
+    def _distrust(self, firewall: Firewall, fault: str) -> None:
+        """Stop every answer by this index: one of its files is not what was built."""
+        firewall.trust.fault = fault  # first: all else may fail
+        self.metrics.fault("index")
+        _log.error("the index is not what was built, nothing is answered by it: %s", fault)
+        try:
+            self.trail.note("index_failed", version=firewall.index.version)
+        except ProxyError as error:
+            self.fault("trail", error)
+
     def faults(self) -> list[str]:
         """What keeps this worker from answering now; empty when it is ready."""
-        found = []
+        found = ["index"] if self.firewall.trust.fault else []
         for name, check in (("state", self.keys.check), ("trail", self.trail.check)):
             try:
                 check()
@@ -167,6 +186,8 @@ class House:
             self.metrics.traffic.tokens(tokens[0], tokens[1], decision.model, decision.role)
 
     async def close(self) -> None:
+        if self.check is not None:
+            self.check.close()
         with contextlib.suppress(GuardFault):  # it has been counted
             self.sessions.forget()
         await self.upstream.close()
