@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -17,7 +18,7 @@ from pathlib import Path
 from proxy.datasets import Source, read
 from proxy.guard import StreamGuard
 from proxy.index import BuildOptions, build_index, open_index
-from proxy.policy import Policy, load_policy
+from proxy.policy import Policy, load_policy, policies_folder
 from proxy.server.firewall import Firewall
 from proxy.text import FoldTable, fold, fold_character, is_wide
 from proxy.types import Action, Document, Finding, Verdict
@@ -195,6 +196,14 @@ def traditional_table() -> dict[int, str]:
 
 def policy_named(name: str) -> Policy:
     return load_policy(Path(name))
+
+
+def without_limits(folder: Path, name: str) -> Path:
+    """Write a copy of a packaged policy without limits on requests: a benchmark asks as fast as it can."""
+    text = (policies_folder() / f"{name}.yaml").read_text("utf-8")
+    made = folder / f"{name}-without-limits.yaml"
+    made.write_text(re.sub(r"(?m)^ *(requests_per_minute|concurrent): \d+\n", "", text), "utf-8")
+    return made
 
 
 def build(folder: Path, items: Iterable[Document]) -> None:

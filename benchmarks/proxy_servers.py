@@ -158,6 +158,7 @@ def servers(
     port = free_port()
     pid = start(
         "ours", python, "-m", "proxy", "serve", "--index", str(folder / "bank.idx"), "--upstream", base,
+        "--policy", str(material.without_limits(folder, "default")),
         "--state", str(folder / "state.sqlite"), "--port", str(port),
         port=port, at=core, SLUICEGATE_INDEX_KEY=material.KEY,
     )  # fmt: skip

@@ -77,7 +77,8 @@ async def server(folder: Path, index: Path, policy: str) -> AsyncIterator[Client
         port = probe.getsockname()[1]
     async with ScriptedUpstream(scripts) as upstream:
         arguments = [
-            *("serve", "--index", str(index), "--upstream", upstream.url, "--policy", policy),
+            *("serve", "--index", str(index), "--upstream", upstream.url),
+            *("--policy", str(material.without_limits(folder, policy))),
             *("--state", str(state), "--port", str(port)),
         ]
         process = subprocess.Popen(

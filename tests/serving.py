@@ -21,6 +21,7 @@ from proxy.server.settings import Settings
 from proxy.server.state import House
 from proxy.sse import SseParser
 from proxy.upstreams.scripted import Reply, ScriptedUpstream
+from tests.limits import without_limits
 from tests.training import SmallIndex
 
 CHAT = "/v1/chat/completions"
@@ -112,7 +113,10 @@ def serving(
     environment: Mapping[str, str] | None = None,
     **settings: Any,
 ) -> Iterator[Served]:
-    """The server with its state in ``folder``; ``upstream``: another base URL than the scripted model's."""
+    """The server with its state in ``folder``; ``upstream``: another base URL than the scripted model's.
+
+    A packaged policy has no limits on requests here; give its path to have them.
+    """
     started: Future[Served] = Future()
     stop = threading.Event()
 
@@ -122,7 +126,7 @@ def serving(
                 index=index.path,
                 upstream=upstream or up.url,
                 state=folder / "state.sqlite",
-                policy=policy,
+                policy=without_limits(folder, policy),
                 **{"metrics_port": None} | settings,
             )
             given = {**index.environment, "SLUICEGATE_UPSTREAM_KEY": UPSTREAM_KEY, **(environment or {})}

@@ -254,6 +254,7 @@ def _serve(settings: Settings, environment: Mapping[str, str]) -> int:
     from proxy.metrics import worker_ended
     from proxy.server import start
     from proxy.server.app import create_app, open_house, spare_collector
+    from proxy.server.audiences import warn_of_unnamed
     from proxy.server.draining import DrainingServer
     from proxy.server.listen import metrics_server, open_port, raise_file_limit, server_options
     from proxy.server.logs import catch_the_rest
@@ -275,6 +276,7 @@ def _serve(settings: Settings, environment: Mapping[str, str]) -> int:
         catch_the_rest()
         _introduce(settings, house, listener.getsockname()[1], metrics_port)
         start.warn_of_no_keys(house.keys, settings)
+        warn_of_unnamed(house.firewall.policy, house.firewall.index.audiences)
         start.warn_of_silent_upstreams(house)
         if workers is None:
             app = create_app(house)

@@ -27,6 +27,7 @@ from proxy.errors import ConfigError, IndexFormatError, ProxyError
 from proxy.index import AllowedTexts, Hashes, StoredIndex
 from proxy.keys import Allowed, Signals, Worker
 from proxy.policy import load_policy
+from proxy.server.audiences import warn_of_unnamed
 from proxy.server.firewall import Firewall
 from proxy.server.opening import Opened, name_of, open_newer
 from proxy.server.verifying import LaterCheck
@@ -207,6 +208,7 @@ class Reloader:
             house.policy_in_force()
             house.metrics.reloaded("policy", "taken")
         _log.info("policy %s, index %s in force", new.policy.version, new.index.version)
+        warn_of_unnamed(new.policy, new.index.audiences)
 
     def _refuse(self, what: str, said: str, forced: bool) -> None:
         """The old one serves on. A fault must be there twice, so that files may be copied in peace."""

@@ -15,6 +15,7 @@ import pytest
 from proxy.cli import main
 from proxy.upstreams.scripted import Said, Says
 from tests.cli.running import Running, run, running
+from tests.limits import without_limits
 from tests.serving import QUESTION, model_server
 from tests.training import ADMIN, SmallIndex, shared_units
 
@@ -100,6 +101,8 @@ def test_two_workers(small_index: SmallIndex, tmp_path: Path, scratch: Path, key
         *arguments,
         "--state",
         tmp_path / "state.sqlite",
+        "--policy",
+        without_limits(tmp_path),
         "--metrics-port",
         "0",
         cwd=tmp_path,

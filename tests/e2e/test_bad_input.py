@@ -10,8 +10,8 @@ import httpx
 import orjson
 import pytest
 
-from proxy.policy import policies_folder
 from proxy.upstreams.scripted import STALL, Raw, Said, Says
+from tests.limits import unlimited
 from tests.serving import CHAT, QUESTION, Served, chunk, serving, write_policy
 from tests.training import ADMIN, SmallIndex, shared_units
 
@@ -124,7 +124,7 @@ def test_a_hold_that_reaches_its_ceiling(small_index: SmallIndex, tmp_path: Path
     """Where more would have to be held than the role may, the answer is blocked by rule hold-exceeded."""
     policy = write_policy(
         tmp_path,
-        (policies_folder() / "default.yaml").read_text("utf-8"),
+        unlimited(),
         ("    clearance: [public]\n", "    clearance: [public]\n    hold: 320\n"),
     )
     with serving(small_index, tmp_path, policy=policy) as served:

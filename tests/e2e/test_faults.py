@@ -21,7 +21,6 @@ import pytest
 from proxy.cli import main
 from proxy.errors import ConfigError
 from proxy.index import BuildOptions, build_index
-from proxy.policy import policies_folder
 from proxy.types import Finding, Scan, Scanner, Span, View
 from proxy.upstreams.scripted import Said, Says, Step
 from tests.e2e.faults import (
@@ -39,10 +38,11 @@ from tests.e2e.faults import (
 )
 from tests.e2e.replies import asked
 from tests.e2e.surface import PLACES
+from tests.limits import unlimited
 from tests.serving import CHAT, QUESTION, Served, serving, write_policy
 from tests.training import ADMIN, TRAINING, SmallIndex, documents, shared_units
 
-DEFAULT = (policies_folder() / "default.yaml").read_text("utf-8")
+DEFAULT = unlimited()
 LATER = "The courier for the northern depots leaves from gate seven, and asks for the word of the week first."
 """A text that the first index does not know."""
 
@@ -258,8 +258,8 @@ def test_a_scanner_that_fails(
     """The answer stops with an error event (a 500 where it is whole), is counted, and says nothing more."""
     redact = write_policy(
         tmp_path,
-        (policies_folder() / "default.yaml").read_text("utf-8"),
-        ("rules:\n", 'rules:\n  - {id: all, finding: "*/*", action: redact, roles: [staff]}\n'),
+        unlimited(),
+        ("rules:\n", 'rules:\n  - {id: all, finding: ["*/*", "*/x"], action: redact, roles: [staff]}\n'),
     )
     said = "Twenty characters go out before. " + ADMIN
     with serving(small_index, tmp_path, policy=redact) as served:

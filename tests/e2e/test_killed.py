@@ -15,6 +15,7 @@ from proxy.cli import main
 from proxy.upstreams.scripted import Said, Says
 from tests.cli.running import Running, running
 from tests.cli.test_serve import BODY, url_of
+from tests.limits import without_limits
 from tests.serving import CHAT, model_server
 from tests.training import ADMIN, SmallIndex
 
@@ -55,6 +56,8 @@ def test_every_delivered_answer_is_in_a_whole_trail(
             "0",
             "--state",
             state,
+            "--policy",
+            without_limits(tmp_path),
         ]
         delivered: list[str] = []
         with running(*arguments, "--trail-size", "1", cwd=tmp_path, **small_index.environment) as server:

@@ -10,12 +10,12 @@ import orjson
 import pytest
 
 from proxy.dialects import DIALECTS
-from proxy.policy import policies_folder
 from proxy.text import units
 from proxy.upstreams.scripted import Raw
 from tests.e2e.received import got_streamed, got_whole
 from tests.e2e.replies import RESPONSE_USAGE, USAGE, asked, reply
 from tests.e2e.surface import JSON, PLACES
+from tests.limits import unlimited
 from tests.serving import Served, serving, write_policy
 from tests.training import ADMIN, ADMIN_ZH, NOBODY, NOBODY_ZH, SmallIndex
 
@@ -39,7 +39,7 @@ CELLS = [
 def served(small_index: SmallIndex, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """The proxy with the packaged default policy; a role that sees all may have log-probabilities."""
     folder = tmp_path_factory.mktemp("matrix")
-    policy = write_policy(folder, (policies_folder() / "default.yaml").read_text("utf-8"))
+    policy = write_policy(folder, unlimited())
     with serving(small_index, folder, policy=policy) as made:
         yield made
 

@@ -11,9 +11,9 @@ import orjson
 import pytest
 from openai import AsyncOpenAI, DefaultAsyncHttpxClient
 
-from proxy.policy import policies_folder
 from proxy.upstreams.scripted import Raw, Said, Says
 from tests.e2e.sdk import BUDGET, ask, both, client
+from tests.limits import unlimited
 from tests.serving import QUESTION, UPSTREAM_KEY, Served, chunk, serving, write_policy
 from tests.training import (
     ADMIN,
@@ -134,7 +134,7 @@ def test_models_are_those_of_the_role(
 ) -> None:
     """A role sees and may use the models its patterns name; any other one is a 404, and never asked for."""
     folder = tmp_path_factory.mktemp("models")
-    default = (policies_folder() / "default.yaml").read_text("utf-8")
+    default = unlimited()
     policy = write_policy(
         folder,
         default,

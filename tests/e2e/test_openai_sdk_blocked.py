@@ -13,6 +13,7 @@ from proxy.policy import policies_folder
 from proxy.text import count_units
 from proxy.upstreams.scripted import Said, Says
 from tests.e2e.sdk import BUDGET, MASK, SECRETS, ask, both, client, secrets
+from tests.limits import unlimited
 from tests.serving import QUESTION, Served, serving, write_policy
 from tests.training import (
     ADMIN,
@@ -105,7 +106,7 @@ def test_strict_delivers_nothing_at_all(
 
 def test_a_policy_that_observes_changes_nothing(small_index: SmallIndex, tmp_path: Path) -> None:
     """In observe mode everything passes, unheld and unchanged, and what would be stopped is counted."""
-    default = (policies_folder() / "default.yaml").read_text("utf-8")
+    default = unlimited()
     policy = write_policy(tmp_path, default, ("mode: enforce", "mode: observe"))
     said = f"{ADMIN} {NOBODY} {ADMIN_ZH}"
     with serving(small_index, tmp_path, policy=policy, gather=0.0) as served:

@@ -20,11 +20,11 @@ from proxy.audit import verify
 from proxy.cli import main
 from proxy.index import BuildOptions, build_index
 from proxy.keys import State, open_state
-from proxy.policy import policies_folder
 from proxy.sse import SseParser
 from proxy.upstreams.scripted import STALL, Raw, Reply, Said, Says
 from tests.cli.running import Running, running
 from tests.cli.test_serve import url_of
+from tests.limits import unlimited
 from tests.redis_server import RedisServer, redis_server
 from tests.serving import CHAT, chunk, model_server
 from tests.training import ADMIN, KEY, PUBLIC, TRAINING, documents, shared_units
@@ -145,7 +145,7 @@ def in_time(what: str, look: Callable[[], bool]) -> None:
 def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     root = tmp_path_factory.mktemp("operate")
     policy = root / "policy.yaml"
-    text = (policies_folder() / "default.yaml").read_text("utf-8")
+    text = unlimited()
     old = "    clearance: [public, staff]\n"
     assert text.count(old) == 1
     policy.write_text(text.replace(old, old + "    requests_per_minute: 6\n    concurrent: 2\n"), "utf-8")

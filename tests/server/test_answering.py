@@ -11,6 +11,7 @@ import pytest
 
 from proxy.policy import policies_folder
 from proxy.upstreams.scripted import CUT, Raw, Said, Says
+from tests.limits import unlimited
 from tests.serving import CHAT, QUESTION, Served, chunk, serving, write_policy
 from tests.training import ADMIN, SmallIndex, shared_units
 
@@ -21,7 +22,7 @@ def served(small_index: SmallIndex, tmp_path_factory: pytest.TempPathFactory) ->
     folder = tmp_path_factory.mktemp("answering")
     policy = write_policy(
         folder,
-        (policies_folder() / "default.yaml").read_text("utf-8"),
+        unlimited(),
         ("    clearance: [public]\n", "    clearance: [public]\n    requests_per_minute: 3\n"),
         ("    clearance: [public, staff]\n", "    clearance: [public, staff]\n    concurrent: 1\n"),
     )

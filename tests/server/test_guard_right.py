@@ -18,11 +18,11 @@ import httpx
 import pytest
 
 from proxy.index import BuildOptions, build_index
-from proxy.policy import policies_folder
 from proxy.server.guard_sessions import Caps, Sessions
 from proxy.server.guard_work import Bounds
 from proxy.types import Document, Value
 from proxy.upstreams.scripted import Said, Says
+from tests.limits import unlimited
 from tests.redis_server import redis_server
 from tests.serving import CHAT, QUESTION, Served, serving, write_policy
 from tests.training import ADMIN, KEY, SmallIndex
@@ -165,7 +165,7 @@ def gateway_policy(folder: Path, gateway: str = "", public: str = "") -> Path:
     """The default policy with more fields of two roles."""
     return write_policy(
         folder,
-        (policies_folder() / "default.yaml").read_text("utf-8"),
+        unlimited(),
         ("    default_role: public\n", f"    default_role: public\n{gateway}"),
         ("    clearance: [public]\n", f"    clearance: [public]\n{public}"),
     )

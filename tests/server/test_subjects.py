@@ -11,10 +11,11 @@ import pytest
 from starlette.datastructures import Headers
 
 from proxy.grams import GramKey
-from proxy.policy import Role, policies_folder
+from proxy.policy import Role
 from proxy.server.subjects import for_request, user_of, with_user
 from proxy.types import Caller
 from proxy.upstreams.scripted import Said, Says
+from tests.limits import unlimited
 from tests.redis_server import redis_server
 from tests.serving import CHAT, QUESTION, Served, serving, write_policy
 from tests.training import SmallIndex
@@ -99,7 +100,7 @@ def served(
     """public: three requests a minute for each user, seven for a key; in memory, in a file and in Redis."""
     policy = write_policy(
         tmp_path,
-        (policies_folder() / "default.yaml").read_text("utf-8"),
+        unlimited(),
         (
             "    clearance: [public]\n",
             "    clearance: [public]\n    subject: user\n    requests_per_minute: 3\n"
