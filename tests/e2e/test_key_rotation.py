@@ -23,6 +23,7 @@ from proxy.keys import KeyStore
 from proxy.upstreams.scripted import Said, Says
 from tests.cli.running import ROOT, Running, run, running
 from tests.cli.test_serve import url_of
+from tests.limits import without_limits
 from tests.server.test_workers import until
 from tests.serving import QUESTION, model_server
 from tests.training import ADMIN, STAFF, shared_units
@@ -101,7 +102,7 @@ def place(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[Place]
         made.server = stack.enter_context(
             running(
                 *("serve", "--index", made.index, "--upstream", upstream, "--port", "0", "--state", state),
-                *("--workers", "2", "--metrics-port", "0"),
+                *("--workers", "2", "--metrics-port", "0", "--policy", without_limits(tmp_path)),
                 cwd=tmp_path,
                 SLUICEGATE_INDEX_KEY_FILE=str(tmp_path / "keys" / "index.key"),
             )
