@@ -109,3 +109,28 @@ def test_a_forgotten_variable_is_gone_from_the_kernels_block_too() -> None:
     """Child processes do not inherit it, and ``/proc/PID/environ`` does not show it; others stay."""
     told = python(FORGETS, KEPT_SECRET="a secret of long standing", STAYS="as it was")
     assert told.split() == ["False", "True", "0"]
+
+
+WORKERS = """
+import ctypes
+from proxy.index import hashing
+from proxy.recognizers import crew
+from proxy.server import workers
+for start in (
+    lambda: workers.work("{", None, ""),
+    lambda: hashing._start_worker("a key of 16 or more"),
+    lambda: crew._start_worker(False, 1, False),
+):
+    assert not ctypes.CDLL(None).prctl(4, 1, 0, 0, 0)
+    try:
+        start()
+    except Exception as error:
+        print(type(error).__name__, end=" ")
+    print(ctypes.CDLL(None).prctl(3, 0, 0, 0, 0))
+"""
+
+
+@linux
+def test_every_process_that_holds_a_key_or_training_text_forbids_dumps_first() -> None:
+    """Workers of a server, of a build and of the recognisers: a new program begins dumpable again."""
+    assert [line.split()[-1] for line in python(WORKERS).splitlines()] == ["0", "0", "0"]

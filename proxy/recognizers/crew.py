@@ -16,6 +16,7 @@ from multiprocessing import get_context
 from proxy.errors import ConfigError
 from proxy.recognizers.presidio import Frame, Hit
 from proxy.recognizers.recognize import Recognizers, open_recognizers
+from proxy.secrecy import forbid_dumps
 
 _SHARE = 16_000
 """Characters that a process is given at a time."""
@@ -164,6 +165,7 @@ class _Worker:
 
 
 def _start_worker(ner: bool, threads: int, gpu: bool | None) -> None:
+    forbid_dumps()
     _Worker.readers = Readers(ner, threads, gpu)
 
 

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from proxy.errors import ConfigError, IndexFormatError, ProxyError
-from proxy.index import AllowedTexts, Hashes, StoredIndex
+from proxy.index import AllowedTexts, Hashes, StoredIndex, read_manifest
 from proxy.keys import Allowed, Signals, Worker
 from proxy.policy import load_policy
 from proxy.server.audiences import warn_of_unnamed
@@ -68,6 +68,8 @@ class Reloader:
 
     def start(self) -> None:
         """Put in force what the state says, before the first request. Raises ConfigError."""
+        if self._was_replaced():
+            self._stamps = (self._stamps[0], None)
         self._signals = self._house.keys.signals()
         self._allow(self._signals.allowed, first=True)
         self._tell()
@@ -130,6 +132,13 @@ class Reloader:
             _stamp(Path(self._house.firewall.policy.source)),
             _stamp(self._house.settings.index / "manifest.json"),
         )
+
+    def _was_replaced(self) -> bool:
+        """Return whether the folder holds another index than the one that was opened a moment ago."""
+        try:
+            return read_manifest(self._house.settings.index).version != self._house.firewall.index.version
+        except IndexFormatError:
+            return True
 
     def _take(self, stamps: tuple[_Stamp, _Stamp], forced: bool) -> None:
         """Open what is new, and put it in force as a whole."""

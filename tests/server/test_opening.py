@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pytest
@@ -13,6 +14,7 @@ import pytest
 from proxy.errors import IndexFormatError
 from proxy.index import BuildOptions, build_index, read_manifest
 from proxy.keys import KeyStore
+from proxy.server import app
 from proxy.server.app import open_house
 from proxy.server.opening import OlderIndex, name_of
 from proxy.server.settings import Settings
@@ -106,6 +108,25 @@ def test_while_serving_an_older_index_is_refused(settings: Settings, house: Hous
     assert house.firewall is not before
     assert reloader.serves()["refused"] is False
     assert house.keys.serial(house.firewall.index.key.id, "x.idx") == read_manifest(settings.index).serial
+
+
+def test_an_index_that_comes_while_the_server_starts_is_not_missed(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It takes the folder's place after the old one was opened, and before the watch begins."""
+    opened = app.open_served_state
+
+    def slow(*given: Any) -> Any:
+        build_index(documents(TRAINING | MORE), settings.index, BuildOptions(key=KEY))
+        return opened(*given)
+
+    monkeypatch.setattr(app, "open_served_state", slow)
+    for house in started(settings):
+        newest = read_manifest(settings.index).version
+        assert house.firewall.index.version != newest
+        assert house.reloader is not None
+        house.reloader.look()
+        assert house.firewall.index.version == newest
 
 
 def test_what_is_served_may_be_read_again_whatever_the_state_says(settings: Settings, house: House) -> None:
