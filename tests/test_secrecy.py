@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import pickle
+import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -109,6 +111,37 @@ def test_a_forgotten_variable_is_gone_from_the_kernels_block_too() -> None:
     """Child processes do not inherit it, and ``/proc/PID/environ`` does not show it; others stay."""
     told = python(FORGETS, KEPT_SECRET="a secret of long standing", STAYS="as it was")
     assert told.split() == ["False", "True", "0"]
+
+
+CRASHES = """
+import os, resource, signal, sys
+from proxy.secrecy import forbid_dumps
+hard = resource.getrlimit(resource.RLIMIT_CORE)[1]
+resource.setrlimit(resource.RLIMIT_CORE, (hard, hard))
+if sys.argv[-1] == "forbid":
+    forbid_dumps()
+os.kill(os.getpid(), signal.SIGSEGV)
+"""
+
+
+@linux
+def test_a_crash_leaves_no_core_dump(tmp_path: Path) -> None:
+    """Even where the system would keep one, as it does for a process that says nothing."""
+
+    def dumped(*arguments: str) -> bool:
+        child = os.spawnve(
+            os.P_NOWAIT,
+            sys.executable,
+            [sys.executable, "-c", f"import os; os.chdir({str(tmp_path)!r}){CRASHES}", *arguments],
+            environment(),
+        )
+        _, status = os.waitpid(child, 0)
+        assert os.WTERMSIG(status) == signal.SIGSEGV
+        return os.WCOREDUMP(status)
+
+    if not dumped():
+        pytest.skip("this system keeps no core dumps")
+    assert not dumped("forbid")
 
 
 WORKERS = """

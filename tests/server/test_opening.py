@@ -19,6 +19,8 @@ from proxy.server.app import open_house
 from proxy.server.opening import OlderIndex, name_of
 from proxy.server.settings import Settings
 from proxy.server.state import House
+from tests.cli.running import run, running
+from tests.server.test_workers import until
 from tests.training import KEY, TRAINING, documents
 
 ENVIRONMENT = {"SLUICEGATE_INDEX_KEY": KEY}
@@ -158,3 +160,32 @@ def test_indexes_of_other_names_and_keys_have_numbers_of_their_own(settings: Set
     store = KeyStore(settings.state)
     assert store.serial("another key", "x.idx") == 0
     store.close()
+
+
+def test_from_the_command_line(settings: Settings, tmp_path: Path) -> None:
+    """Exit code 2 and two sentences for an older index; with the flag it is served, and the trail holds."""
+    arguments = ("serve", "--index", settings.index, "--upstream", "http://127.0.0.1:9/v1", "--port", "0")
+    arguments += ("--metrics-port", "0", "--workers", "2", "--state", settings.state)
+    with running(*arguments, cwd=tmp_path, **ENVIRONMENT) as server:
+        server.wait_for("metrics on ")
+        assert server.end() == 0
+    put_back(settings)
+    done = run(*arguments, cwd=tmp_path, **ENVIRONMENT)
+    assert done.returncode == 2
+    assert b"was served before" in done.stderr and b"--allow-older" in done.stderr
+    assert b"Traceback" not in done.stderr
+    with running(*arguments, cwd=tmp_path, SLUICEGATE_ALLOW_OLDER="true", **ENVIRONMENT) as server:
+        server.wait_for("metrics on ")
+        until(lambda: len(workers(settings)) == 2)
+        assert server.end() == 0
+    assert [line["what"] for line in changes(settings)] == ["older_index"]
+    for command in ("verify", "list"):
+        done = run("audit", command, "--state", settings.state, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+
+
+def workers(settings: Settings) -> list[str]:
+    store = KeyStore(settings.state)
+    found = [worker.id for worker in store.workers()]
+    store.close()
+    return found
