@@ -173,6 +173,13 @@ class Skipped:
 
 
 @dataclass(frozen=True, slots=True)
+class Unread(Skipped):
+    """A file of which nothing was read. ``size``: its bytes on the disk."""
+
+    size: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Noted(Skipped):
     """Something that a person should look at: a record that is for fewer than it says, a file that merely
     lay in a folder. No record that was asked for was left out."""

@@ -29,6 +29,7 @@ ELSEWHERE: Mapping[str, str] = {
     "__main__.py": "cli/test_main.py",
     "cli/__init__.py": "cli/test_main.py",
     "datasets/__init__.py": "datasets/test_reading.py",
+    "datasets/letters.py": "datasets/test_encoding.py",
     "detectors/__init__.py": "test_house.py",
     "dialects/responses_*.py": "dialects/test_responses.py",
     "detectors/memorised_stream.py": "detectors/test_memorised.py",

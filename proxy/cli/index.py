@@ -93,7 +93,12 @@ def run_build(options: argparse.Namespace, environment: Mapping[str, str]) -> in
         )
         tell_pace(finder, training.size)
         check = index_selftest.tester(
-            options, policy, build_options.key, reports.append, reported=training.reported
+            options,
+            policy,
+            build_options.key,
+            reports.append,
+            reported=training.reported,
+            encodings=lambda: training.tally.encodings,
         )
         manifest = training.into(
             partial(build_index, out=options.out, options=build_options, check=check), finder, bar
@@ -229,6 +234,8 @@ def run_show(options: argparse.Namespace, environment: Mapping[str, str]) -> int
     built = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(manifest.built))
     sources = f" from {len(private['sources'])} files" if private else ""
     console.note(f"built {built} UTC{sources} by sluicegate {manifest.sluicegate}, build {manifest.serial}")
+    for reading in private.get("reading", ()):
+        _show_reading(reading)
     _show_reports(_reports(options.index, manifest, key))
     if options.verify:
         console.note("every file has the sha256 that the manifest says")
@@ -266,6 +273,16 @@ _TITLES = {
     "near_duplicates": "clusters of near-duplicate documents",
     "families": "template families",
 }
+
+
+def _show_reading(reading: Mapping[str, Any]) -> None:
+    """How one build or addition read its files: counts, encodings, and what was left out or narrowed."""
+    console.note(f"read {reading.get('documents', 0)} documents, left out {reading.get('left_out', 0)}")
+    for name, encoding in reading.get("encodings", {}).items():
+        console.note(f"  {name}: read as {encoding}")
+    for reason, count in reading.get("reasons", {}).items():
+        if not reason.startswith("read as "):
+            console.note(f"  {count} x {reason}")
 
 
 def _show_reports(reports: Mapping[str, list[dict[str, Any]]]) -> None:

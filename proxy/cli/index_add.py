@@ -75,6 +75,7 @@ def run(options: argparse.Namespace, environment: Mapping[str, str]) -> int:
             reports.append,
             before=options.index,
             reported=training.reported,
+            encodings=lambda: training.tally.encodings,
         )
         finder = opened.enter_context(
             value_finder(options.entities, ner=not options.no_ner, workers=options.workers)

@@ -18,6 +18,7 @@ from proxy.cli.training import data_arguments, reading_options
 from proxy.errors import ConfigError
 
 if TYPE_CHECKING:
+    from proxy.index import StoredIndex
     from proxy.policy import Policy
     from proxy.selftest import Report
 
@@ -53,7 +54,7 @@ def run(options: argparse.Namespace, environment: Mapping[str, str]) -> int:
     index = open_index(options.index, index_key(options.index, environment))
     from proxy.selftest import self_test
 
-    report = self_test(index, **_arguments(options, policy))
+    report = self_test(index, encodings=_stored(options.index, index), **_arguments(options, policy))
     if options.json:
         print(json.dumps(summary(report) | {"failures": failures(report)}, ensure_ascii=False))
     else:
@@ -70,11 +71,13 @@ def tester(
     keep: Callable[[Report], None],
     before: Path | None = None,
     reported: Callable[[str], bool] = lambda _file: False,
+    encodings: Callable[[], Mapping[Path, str]] = dict,
 ) -> Callable[[Path], None]:
     """Return the check of a new index: it raises ConfigError where the self-test fails.
 
     ``keep`` receives the report. ``before``: the index that documents are added to. ``reported``: whether
     the dataset reader has said of a file that some of its records are for fewer than they say.
+    ``encodings``: in what the dataset reader read files that are not UTF-8.
     """
 
     def check(folder: Path) -> None:
@@ -83,7 +86,9 @@ def tester(
 
         index = open_index(folder, key)
         old = open_index(before, key) if before is not None else None
-        report = self_test(index, before=old, reported=reported, **_arguments(options, policy))
+        arguments = _arguments(options, policy)
+        named = {str(path): name for path, name in encodings().items()}
+        report = self_test(index, before=old, reported=reported, encodings=named, **arguments)
         keep(report)
         if not report.ok:
             raise ConfigError(*_faults(report))
@@ -178,6 +183,17 @@ def _table(report: Report) -> None:
             console.note(f"{each.source}: {file}: not tested: {reason}")
 
 
+def _stored(folder: Path, index: StoredIndex) -> dict[str, str]:
+    """The encodings that the index remembers of its files, by their names."""
+    from proxy.index import parts_of
+
+    found: dict[str, str] = {}
+    for files in parts_of(folder, index.manifest, index.key):
+        encodings = files.private().reading.get("encodings", {})
+        found |= encodings if isinstance(encodings, dict) else {}
+    return found
+
+
 def _arguments(options: argparse.Namespace, policy: Policy) -> dict[str, Any]:
     from proxy.selftest import Readers, source_named
 
@@ -191,6 +207,7 @@ def _arguments(options: argparse.Namespace, policy: Policy) -> dict[str, Any]:
         "audience_field": options.audience_field,
         "ignore_audience": options.ignore_audience_field,
         "form": options.format,
+        "encoding": options.encoding,
     }
 
 

@@ -7,6 +7,7 @@ true: whatever is skipped is kept, so that it can be told.
 from __future__ import annotations
 
 import argparse
+import codecs
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
@@ -16,7 +17,7 @@ from proxy.cli.options import option, positive, share
 from proxy.cli.progress import Progress
 from proxy.cli.values import value_options
 from proxy.errors import ConfigError
-from proxy.types import NOBODY, Document, Noted, Skipped, Value
+from proxy.types import NOBODY, Document, Noted, Skipped, Unread, Value
 
 if TYPE_CHECKING:
     from proxy.datasets import Tally
@@ -62,6 +63,26 @@ def reading_options(parser: argparse.ArgumentParser) -> None:
         default=False,
     )
     option(parser, "--format", choices=FORMATS, default="auto", help="Shape of the records")
+    option(
+        parser,
+        "--encoding",
+        type=_encoding,
+        metavar="NAME",
+        help="Encoding of text files that are not UTF-8, such as gb18030",
+        shown="what their bytes tell",
+    )
+
+
+def _encoding(text: str) -> str:
+    """A text encoding that Python knows. Raises ArgumentTypeError."""
+    try:
+        found = codecs.lookup(text)
+        b"text".decode(found.name, "replace")  # refuses what is no text encoding
+    except (LookupError, UnicodeError, ValueError):
+        raise argparse.ArgumentTypeError(
+            f"{text[:40]!r} is no encoding that is known; such are gb18030, big5, cp932, cp1252, utf-16-le"
+        ) from None
+    return found.name
 
 
 def data_options(parser: argparse.ArgumentParser) -> None:
@@ -145,6 +166,7 @@ class TrainingSet:
                 "default": self.tally.default,
                 "none": self.tally.unmarked,
             },
+            "encodings": {path.name: name for path, name in list(self.tally.encodings.items())[:50]},
             "reasons": dict(reasons.most_common(50)),
             "places": [each.where for each in self.skipped[:50]],
         }
@@ -154,6 +176,7 @@ class TrainingSet:
         left = len(self.left_out)
         total = left + self.tally.documents
         most: float = self._options.max_skipped
+        self._check_files(most)
         if total and left > most * total:
             reasons = Counter(each.reason for each in self.left_out).most_common(5)
             raise ConfigError(
@@ -161,6 +184,18 @@ class TrainingSet:
                 "the index was not written",
                 *(f"{count} x {reason}" for reason, count in reasons),
                 *(f"{each.where}: {each.reason}" for each in self.left_out[:5]),
+            )
+
+    def _check_files(self, most: float) -> None:
+        """Raise ConfigError where the files of which nothing was read are too large a share of all bytes."""
+        unread = [each for each in self.skipped if isinstance(each, Unread)]
+        lost = sum(each.size for each in unread)
+        total = self.size
+        if total and lost > most * total:
+            raise ConfigError(
+                f"{len(unread)} files ({lost} of {total} bytes) were not read, more than --max-skipped {most}"
+                " allows; the index was not written",
+                *(f"{each.where}: {each.reason}" for each in unread[:5]),
             )
 
     def _check_audiences(self) -> None:
@@ -248,6 +283,7 @@ class TrainingSet:
             with_fields=True,
             order=self._order,
             ignore_audience=options.ignore_audience_field,
+            encoding=options.encoding,
             progress=progress,
             tally=tally,
         )
@@ -255,7 +291,9 @@ class TrainingSet:
     def _free_items(self, progress: Callable[[int], None] | None) -> Iterable[Document | Skipped]:
         from proxy.datasets import read
 
-        return read(self._background, with_fields=True, progress=progress)
+        return read(
+            self._background, with_fields=True, progress=progress, encoding=self._options.encoding
+        )
 
     def _readable(self, items: Iterable[Document | Skipped]) -> Iterator[Document]:
         for item in items:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from proxy.datasets import forms, json_records, parquet, plain, table
+from proxy.datasets import arrow, forms, json_records, parquet, plain, table
 from proxy.datasets.audience import FIELD, Order
 from proxy.datasets.forms import Form
 from proxy.datasets.leaves import fields
@@ -63,6 +63,7 @@ READERS: Mapping[str, Callable[[SourceFile], Iterator[Record | Skipped]]] = {
     ".csv": table.read,
     ".tsv": table.read,
     ".parquet": parquet.read,
+    ".arrow": arrow.read,
     ".txt": plain.read,
     ".md": plain.read,
 }
@@ -84,6 +85,7 @@ def read(
     with_fields: bool = False,
     order: Order | None = None,
     ignore_audience: bool = False,
+    encoding: str | None = None,
     tally: Tally | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Iterator[Document | Skipped]:
@@ -98,6 +100,8 @@ def read(
     ``with_fields`` gives documents the ``fields`` of their record; one that stood under a key, in an
     object of records, has it as :data:`KEY`.
 
+    ``encoding``: that of text files that are not UTF-8; None: their bytes decide, or ConfigError is raised.
+
     ``progress`` is called with the bytes read since its last call, one file after the other.
     ``strict`` raises ``ConfigError`` instead of yielding ``Skipped``, except for files of other
     kinds in a folder. ``ConfigError`` is also raised, at the call, for a format that does not
@@ -106,5 +110,5 @@ def read(
     if form != AUTO and form not in FORMATS:
         raise ConfigError(f"--format {form}: not a format; these are: {', '.join((AUTO, *FORMATS))}")
     marks = Marks(order or Order(), audience_field, ignore_audience)
-    choices = Choices(marks, FORMATS.get(form), default_audience, with_fields)
+    choices = Choices(marks, FORMATS.get(form), default_audience, with_fields, encoding)
     return Reading(make_plan(sources), choices, READERS, tally or Tally()).run(strict, progress)

@@ -6,7 +6,7 @@ not text is reported, once a file, and never dropped in silence.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from proxy.datasets.stream import Record, SourceFile
@@ -36,16 +36,24 @@ def read(file: SourceFile) -> Iterator[Record | Skipped]:
 
 
 def _rows(file: SourceFile, table: Any) -> Iterator[Record | Skipped]:
-    number = 0
     size = file.path.stat().st_size
     rows = max(table.metadata.num_rows, 1)
-    unread: dict[str, None] = {}
     with table:
-        for batch in table.iter_batches(batch_size=_BATCH):
-            for row in batch.to_pylist():
-                number += 1
-                yield Record(number, f"{file.label}:record {number}", _decoded(row, unread))
-            file.tell_progress(size * batch.num_rows // rows)
+        batches = table.iter_batches(batch_size=_BATCH)
+        yield from records(file, batches, lambda batch: size * batch.num_rows // rows)
+
+
+def records(
+    file: SourceFile, batches: Iterable[Any], share: Callable[[Any], int]
+) -> Iterator[Record | Skipped]:
+    """Yield the rows of pyarrow's batches. ``share``: the bytes of the file that a batch counts for."""
+    number = 0
+    unread: dict[str, None] = {}
+    for batch in batches:
+        for row in batch.to_pylist():
+            number += 1
+            yield Record(number, f"{file.label}:record {number}", _decoded(row, unread))
+        file.tell_progress(share(batch))
     for column in unread:
         yield Skipped(f"{file.label}:column {column}", "holds bytes that are not text; they were not read")
 

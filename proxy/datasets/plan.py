@@ -7,11 +7,11 @@ either in the plan or in its remarks; none disappears.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from proxy.datasets import llama_factory
+from proxy.datasets import arrow, llama_factory
 from proxy.datasets.forms import Form
 from proxy.datasets.source import Source, is_description, is_read
 from proxy.errors import ConfigError
@@ -103,9 +103,12 @@ def _of_folder(folder: Path, root: Path) -> Plan:
     items: list[Item] = []
     remarks: list[Skipped] = []
     described: _Described = {}
+    saved: dict[Path, Collection[str] | None] = {}
     for path in _files(folder, root, remarks):
         if is_description(path):
             _describe(path, root, described, remarks)
+        elif (reason := _beside_a_saved_set(path, saved)) is not None:
+            remarks.append(Skipped(_label(path, root), f"not read: {reason}"))
         elif is_read(path):
             items.append(Item(path, _label(path, root)))
         else:
@@ -114,6 +117,23 @@ def _of_folder(folder: Path, root: Path) -> Plan:
         replace(item, form=form) for item in items for form in _forms_of(item.path.resolve(), described)
     )
     return Plan(read, (), tuple(remarks))
+
+
+def _beside_a_saved_set(path: Path, saved: dict[Path, Collection[str] | None]) -> str | None:
+    """Return why a file in a folder of ``save_to_disk`` holds no text of the set; None where it may.
+
+    ``saved``: what is known of the folders.
+    """
+    if path.name == arrow.SPLITS:
+        return "it describes a set and holds no training text"
+    if path.parent not in saved:
+        saved[path.parent] = arrow.saved_files(path.parent)
+    files = saved[path.parent]
+    if files is None or path.name in files:
+        return None
+    if path.name == arrow.STATE:
+        return "it describes a set and holds no training text"
+    return "an intermediate file of the set" if path.suffix.lower() == ".arrow" else None
 
 
 def _forms_of(path: Path, described: _Described) -> list[Form | None]:

@@ -8,7 +8,9 @@ from dataclasses import dataclass, replace
 from difflib import get_close_matches
 
 from proxy.datasets import forms
+from proxy.datasets.encoding import UTF8
 from proxy.datasets.forms import Form
+from proxy.datasets.garbled import garbled
 from proxy.datasets.leaves import fields
 from proxy.datasets.likeness import Likeness
 from proxy.datasets.marks import Marks
@@ -16,8 +18,9 @@ from proxy.datasets.parts import Part, Parts
 from proxy.datasets.plan import Item, Plan
 from proxy.datasets.stream import Record, SourceFile
 from proxy.datasets.tally import Tally
+from proxy.datasets.tokens import is_tokenised, without_tokens
 from proxy.errors import ConfigError
-from proxy.types import NOBODY, Document, Narrowed, Noted, Skipped
+from proxy.types import NOBODY, Document, Narrowed, Noted, Skipped, Unread
 
 KEY = "_key"
 """The path of the key that a record stood under: often the id of the person or thing it is about."""
@@ -36,6 +39,8 @@ class Choices:
     form: Form | None = None
     audience: str | None = None
     with_fields: bool = False
+    encoding: str | None = None
+    """The encoding of text files that are not UTF-8; None: their bytes decide."""
 
 
 class Reading:
@@ -62,16 +67,19 @@ class Reading:
     def _entries(self, progress: Callable[[int], None] | None) -> Iterator[Document | Skipped]:
         yield from self._plan.faults
         for item in self._plan.items:
-            count = 0
+            count = records = 0
             file = _File(item, self._choices.audience)
             for entry in self._records(item, progress):
                 count += 1
-                if isinstance(entry, Skipped):
-                    yield entry
-                else:
+                if not isinstance(entry, Skipped):
+                    records += 1
                     yield from self._document(entry, file)
+                elif not records and entry.where == item.label and not isinstance(entry, Noted):
+                    yield Unread(entry.where, entry.reason, _size(item))
+                else:
+                    yield entry
             if not count:
-                yield Skipped(item.label, "it holds no records")
+                yield Unread(item.label, "it holds no records", _size(item))
             yield from self._mixed(file)
         self._check_field()
 
@@ -88,6 +96,15 @@ class Reading:
 
     def _document(self, record: Record, file: _File) -> Iterator[Document | Skipped]:
         item = file.item
+        if is_tokenised(record.value):
+            kept = without_tokens(record.value)
+            if kept is None:
+                raise ConfigError(
+                    f"{record.where}: holds token ids, not text; give the set as it was before the tokenizer"
+                )
+            record = replace(record, value=kept)
+            if self._tally.is_new(f"tokens {item.label}"):
+                yield Noted(item.label, "its records hold token ids beside text; only the text is read")
         form = item.form or self._choices.form
         if form is not None and (reason := forms.misfit(record.value, form)):
             yield Skipped(record.where, reason)
@@ -141,6 +158,9 @@ class Reading:
         marked, unknown = self._unknown(marked)
         yield from (Narrowed(record.where, remark) for remark in (*remarks, *unknown))
         if not texts:
+            return
+        if lost := garbled(texts):
+            yield Skipped(record.where, f"garbled: {lost} of its characters are no text")
             return
         widened = marked is not None and stated is not None and self._order.is_wider(marked, stated)
         self._tally.count(marked, file.item.audience, self._choices.audience, widened=widened)
@@ -197,19 +217,31 @@ class Reading:
     def _records(self, item: Item, progress: Callable[[int], None] | None) -> Iterator[Record | Skipped]:
         """The records of a file; a file that breaks off or cannot be opened ends as ``Skipped``."""
         try:
-            with SourceFile(item.path, item.label, progress, self._marks) as file:
+            with SourceFile(item.path, item.label, progress, self._marks, self._choices.encoding) as file:
                 yield from self._readers[file.kind](file)
+                if file.encoding not in (UTF8, "utf-8-sig"):
+                    self._tally.encodings[item.path.resolve()] = file.encoding
+                    if self._tally.is_new(f"encoding {item.label}"):
+                        yield Noted(item.label, f"read as {file.encoding}")
                 if file.replaced:
                     yield Skipped(
                         f"{item.label}:{file.replaced[0]}",
-                        f"not valid UTF-8 ({len(file.replaced)} lines, this is the first): the bytes in "
-                        "question were replaced; convert the file to UTF-8",
+                        f"not valid {file.encoding.upper()} ({len(file.replaced)} lines, this is the first): "
+                        "the bytes in question were replaced; correct the file, or name its encoding with "
+                        "--encoding",
                     )
         except (OSError, EOFError, zlib.error) as error:
             reason = getattr(error, "strerror", None) or "broken or cut short"
             yield Skipped(item.label, f"cannot be read to its end ({reason})")
         except UnicodeError:
             yield Skipped(item.label, "cannot be read to its end (not valid UTF-16)")
+
+
+def _size(item: Item) -> int:
+    try:
+        return item.path.stat().st_size
+    except OSError:
+        return 0
 
 
 class _File:

@@ -14,8 +14,9 @@ from proxy.datasets import llama_factory
 from proxy.datasets.stream import kind_of
 from proxy.errors import ConfigError
 
-SUFFIXES = frozenset((".json", ".jsonl", ".ndjson", ".csv", ".tsv", ".parquet", ".txt", ".md"))
-"""The kinds of file that are read; all but Parquet also as ``.gz``."""
+SUFFIXES = frozenset((".json", ".jsonl", ".ndjson", ".csv", ".tsv", ".parquet", ".arrow", ".txt", ".md"))
+"""The kinds of file that are read; all but Parquet and Arrow also as ``.gz``."""
+_COLUMNS = frozenset((".parquet", ".arrow"))
 
 _AUDIENCE = re.compile(r"([A-Za-z][A-Za-z0-9_-]*)=(.+)", re.DOTALL)
 
@@ -54,7 +55,7 @@ def parse_source(argument: str) -> Source:
 
 def is_read(path: Path) -> bool:
     """Whether a file's name says that it is of a kind that is read."""
-    return kind_of(path) in SUFFIXES and not (kind_of(path) == ".parquet" and path.suffix.lower() == ".gz")
+    return kind_of(path) in SUFFIXES and not (kind_of(path) in _COLUMNS and path.suffix.lower() == ".gz")
 
 
 def is_description(path: Path) -> bool:

@@ -1,4 +1,4 @@
-"""A source file as a stream of bytes and lines: gzip, byte order marks, and the count of bytes read.
+"""A source file as a stream of bytes and lines: gzip, encodings, and the count of bytes read.
 
 May import: the ground floor only. The rule that must stay true: whatever happens to a file, the
 bytes told to ``progress`` add up to its size, once it is closed.
@@ -14,9 +14,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
+from proxy.datasets.encoding import UTF8, encoding_of
 from proxy.datasets.marks import Marks
 
 _BUFFER = 1 << 20
+_UNDECODED = "sluicegate.undecoded"
+
+
+def _undecoded(error: UnicodeError) -> tuple[str, int]:
+    """Put a lone surrogate in place of bytes that are no character: as UTF-8 it is a fault of its record."""
+    if not isinstance(error, UnicodeDecodeError):
+        raise error
+    return "\udcff", max(error.end, error.start + 1)
+
+
+codecs.register_error(_UNDECODED, _undecoded)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +59,16 @@ class SourceFile:
         label: str,
         progress: Callable[[int], None] | None = None,
         marks: Marks | None = None,
+        encoding: str | None = None,
     ) -> None:
-        """``marks``: how the fields that say whom a record is for are found."""
+        """``marks``: how the fields that say whom a record is for are found. ``encoding``: that of a file
+        that is not UTF-8; None: its bytes decide."""
         self.path = path
         self.label = label
         self.marks = marks or Marks()
+        self.encoding = UTF8
+        """The encoding in which the lines were read."""
+        self._given = encoding
         self.replaced: list[int] = []
         """Lines, from 1, in which bytes that are not UTF-8 were replaced by :meth:`text_lines`."""
         self._progress = progress
@@ -78,18 +95,20 @@ class SourceFile:
             self._progress(count)
 
     def lines(self) -> Iterator[bytes]:
-        """The lines as UTF-8 bytes with their ends, without a byte order mark; UTF-16 is recoded."""
+        """The lines as UTF-8 bytes with their ends, without a byte order mark; other encodings are recoded.
+
+        Bytes that are no character arrive as bad UTF-8. Raises ConfigError where the encoding cannot be told.
+        """
+        self.encoding = encoding_of(self.path, self.label, self._given)
         with self._open() as stream:
-            mark = cast(io.BufferedReader, stream).peek(4)[:4]
-            if mark.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-                # surrogatepass: what is no Unicode text arrives as bad UTF-8, and is reported as such
-                with io.TextIOWrapper(stream, "utf-16", "surrogatepass", newline="\n") as recoded:
-                    for line in recoded:
-                        yield line.encode("utf-8", "surrogatepass")
+            if self.encoding in (UTF8, "utf-8-sig"):
+                if self.encoding != UTF8:
+                    stream.read(len(codecs.BOM_UTF8))
+                yield from stream
                 return
-            if mark.startswith(codecs.BOM_UTF8):
-                stream.read(len(codecs.BOM_UTF8))
-            yield from stream
+            with io.TextIOWrapper(stream, self.encoding, _UNDECODED, newline="\n") as recoded:
+                for line in recoded:
+                    yield line.encode("utf-8", "surrogatepass")
 
     def text_lines(self) -> Iterator[str]:
         """The lines as text. Bytes that are not UTF-8 become U+FFFD, which ``replaced`` notes."""

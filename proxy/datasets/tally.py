@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 _MOST_SAID = 1000
 
@@ -26,6 +27,8 @@ class Tally:
     """Records that have the mark that the operator named, or the usual one, though no text beside it."""
     unknown: set[str] = field(default_factory=set)
     """Audiences of records that the policy does not name."""
+    encodings: dict[Path, str] = field(default_factory=dict)
+    """Of files that are not UTF-8: the encoding in which each was read."""
     _said: set[str] = field(default_factory=set)
 
     def count(self, marked: str | None, source: str | None, default: str | None, *, widened: bool) -> None:

@@ -7,8 +7,9 @@ author wrote. What is not found, and is not free elsewhere, fails the test.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from proxy.selftest.judging import Judge, Judged, Outcome
 from proxy.selftest.marks import NOBODY, Marks, Readers
@@ -84,12 +85,16 @@ def self_test(
     audience_field: str | None = None,
     ignore_audience: bool = False,
     encoding: str | None = None,
+    encodings: Mapping[str, str] = MappingProxyType({}),
     form: str = "auto",
     before: TextIndex | None = None,
     reported: Callable[[str], bool] = lambda _where: False,
     seed: int = 0,
 ) -> Report:
     """Scan passages of every source and report what is protected.
+
+    ``encoding``: that of files that are not UTF-8, where the operator gave it; ``encodings``: what the
+    dataset reader took them for, by path or name, which is checked here.
 
     ``readers`` and ``threshold`` come from the policy. ``before``: the index before documents were added.
     ``reported``: whether the dataset reader has said of
@@ -98,7 +103,7 @@ def self_test(
     marks = Marks(readers, audience_field, ignore_audience)
 
     def texts(source: Tested, unread: list[tuple[str, str]]) -> Iterator[tuple[Text, str]]:
-        reading = Reading(marks, encoding)
+        reading = Reading(marks, encoding, encodings)
         for file in files_of(source.path, source.dataset, form):
             for text in reading.texts(file):
                 yield text, text.audience or source.audience or default_audience or NOBODY

@@ -23,6 +23,8 @@ _METADATA = frozenset((_DESCRIPTION, "state.json", "dataset_dict.json"))
 _LONGEST_KEY = 32
 _BATCH = 256
 _HEAD = 1 << 20
+_JUDGED = 200_000
+"""Bytes by which an encoding is judged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,9 @@ class Reading:
 
     marks: Marks
     encoding: str | None = None
+    """Of files that are not UTF-8, where the operator gave it."""
+    encodings: Mapping[str, str] = field(default_factory=dict)
+    """What the dataset reader took such files for, by path or by name."""
     unread: list[tuple[str, str]] = field(default_factory=list)
 
     def texts(self, file: SourceFile) -> Iterator[Text]:
@@ -228,7 +233,7 @@ class Reading:
     def _lines(self, file: SourceFile) -> Iterator[str]:
         """Yield the lines of a file, one in memory at a time where it is UTF-8."""
         with gzip.open(file.path, "rb") if _packed(file) else file.path.open("rb") as opened:
-            if self.encoding is None and _is_utf8(opened.read(_HEAD)):
+            if self._listed(file) is None and _is_utf8(opened.read(_HEAD)):
                 opened.seek(0)
                 for raw in opened:
                     yield raw.decode("utf-8-sig", "replace")
@@ -241,24 +246,29 @@ class Reading:
                 data = packed.read()
         else:
             data = file.path.read_bytes()
-        if self.encoding is not None:
-            return data.decode(self.encoding, "replace")
         if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
             return data.decode("utf-16", "replace")
         try:
-            return data.decode("utf-8-sig")
+            if self._listed(file) is None:
+                return data.decode("utf-8-sig")
         except UnicodeDecodeError:
-            return data.decode(self._guessed(data), "replace")
+            pass
+        return data.decode(self._named(file, data), "replace")
 
-    def _guessed(self, data: bytes) -> str:
-        try:
-            from charset_normalizer import from_bytes
-        except ImportError:
-            raise _Unread("is not UTF-8") from None
-        best = from_bytes(data).best()
-        if best is None:
-            raise _Unread("is in an encoding that this reader does not recognise")
-        return best.encoding
+    def _listed(self, file: SourceFile) -> str | None:
+        return self.encodings.get(str(file.path.resolve())) or self.encodings.get(file.path.name)
+
+    def _named(self, file: SourceFile, data: bytes) -> str:
+        """Return the encoding that the operator gave, or the dataset reader's, if another judge agrees."""
+        if self.encoding is not None:
+            return self.encoding
+        from charset_normalizer import from_bytes
+
+        name = self._listed(file)
+        found = from_bytes(data[:_JUDGED], cp_isolation=None if name is None else [name]).best()
+        if found is None:
+            raise _Unread(f"does not look like text in {name or 'any encoding'}")
+        return name or found.encoding
 
 
 class _Unread(Exception):

@@ -25,6 +25,7 @@ WORDS: Mapping[tuple[str, str], str] = {
     ("--audience", "nobody"): "applied where a document has none",
     ("--audience-field", "audience"): "whatever its case",
     ("--entities", "all"): "no list",
+    ("--encoding", "what their bytes tell"): "none",
 }
 """Defaults that are documented in words; the parser has None for them."""
 

@@ -20,7 +20,7 @@ def entries(tmp_path: Path) -> Any:
     def of(content: bytes | str, name: str = "a.jsonl") -> list[Record | Skipped]:
         path = tmp_path / name
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
-        with SourceFile(path, name) as file:
+        with SourceFile(path, name, encoding="utf-8") as file:
             return list(read(file))
 
     return of

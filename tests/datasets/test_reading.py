@@ -12,7 +12,7 @@ import pytest
 from proxy.datasets import FORMATS, READERS, Source, fields, parse_source, read, total_bytes
 from proxy.datasets.source import SUFFIXES
 from proxy.errors import ConfigError
-from proxy.types import NOBODY, Document, Narrowed, Noted, Skipped
+from proxy.types import NOBODY, Document, Narrowed, Noted, Skipped, Unread
 
 
 def put(path: Path, *records: Any) -> Source:
@@ -183,7 +183,7 @@ def test_progress_adds_up_to_the_total(tmp_path: Path) -> None:
 def test_faults_of_a_whole_file_are_reported(tmp_path: Path, name: str, content: bytes, reason: str) -> None:
     """Wrong encodings, broken packing and empty files; what could be read comes all the same."""
     (tmp_path / name).write_bytes(content)
-    entries = list(read([Source(tmp_path / name)]))
+    entries = list(read([Source(tmp_path / name)], encoding="utf-8"))
     assert isinstance(entries[-1], Skipped)
     assert entries[-1].where.startswith(name)
     assert reason in entries[-1].reason
@@ -194,7 +194,7 @@ def test_a_file_that_vanishes_is_reported(tmp_path: Path) -> None:
     source = put(tmp_path / "a.jsonl", {"text": "x"})
     entries = read([source])
     source.path.unlink()
-    assert list(entries) == [Skipped("a.jsonl", "cannot be read to its end (No such file or directory)")]
+    assert list(entries) == [Unread("a.jsonl", "cannot be read to its end (No such file or directory)")]
 
 
 SECRET = "kontonummer-4711"

@@ -56,7 +56,7 @@ def test_bad_utf8_is_replaced_and_noted(tmp_path: Path) -> None:
     """Text keeps its good characters, and the lines in question are known."""
     path = tmp_path / "a.txt"
     path.write_bytes("gut\nsch\xf6n\nwieder gut\n".encode("latin-1"))
-    with SourceFile(path, "a.txt") as file:
+    with SourceFile(path, "a.txt", encoding="utf-8") as file:
         assert list(file.text_lines()) == ["gut\n", "sch\ufffdn\n", "wieder gut\n"]
         assert file.replaced == [2]
 
