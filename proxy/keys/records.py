@@ -3,6 +3,10 @@
 A record may have fields that this release does not know (they are ignored) and may lack fields that are newer
 than the release that wrote it (they have defaults). A record that is broken in itself is left out and
 reported; the rest of the state stays in use. The invariant: a broken key record lets nobody in.
+
+A field that narrows what a key may do must not be ignored by a release that does not know it. Whoever adds
+such a field lists its name in the record's ``must``: a release that does not know every name there refuses
+the key.
 """
 
 from __future__ import annotations
@@ -22,6 +26,7 @@ from proxy.types import Caller
 _T = TypeVar("_T")
 _LONGEST = 200
 _HASH_BYTES = 32
+_KEY_FIELDS = frozenset(field.name for field in fields(Key)) | {"hash", "must"}
 _WORKER_FIELDS = frozenset(field.name for field in fields(Worker))
 
 Record = Mapping[str, object]
@@ -71,6 +76,7 @@ def key(record: Record) -> tuple[bytes, Key]:
         raise Broken("'hash' is not a SHA-256 digest")
     if "revoked" not in record:
         raise Broken("'revoked' is missing")
+    _understood(record.get("must"))
     revoked = record["revoked"]
     return known, Key(
         id=_text(record, "id", needed=True),
@@ -80,6 +86,22 @@ def key(record: Record) -> tuple[bytes, Key]:
         revoked=None if revoked is None else _seconds(revoked, "revoked"),
         owner=_text(record, "owner"),
     )
+
+
+def _understood(must: object) -> None:
+    """Raise Broken where a key has limits that this release does not know.
+
+    ``must``: names of fields, as a list or as one text with blanks between them; None and nothing: no limits.
+    """
+    names = must.split() if isinstance(must, str) else must
+    if names is None:
+        return
+    if not isinstance(names, list) or not all(isinstance(each, str) for each in names):
+        raise Broken("'must' is not a list of names")
+    unknown = sorted(name for name in names if name not in _KEY_FIELDS)
+    if unknown:
+        shown = ", ".join(name[:40] for name in unknown[:3] if name[:40].isidentifier()) or "a field"
+        raise Broken(f"it is limited by {shown}, which this release does not know; update the release")
 
 
 def callers(found: Iterable[tuple[bytes, Key]]) -> tuple[dict[bytes, Caller], tuple[str, ...]]:

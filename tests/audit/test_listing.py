@@ -27,7 +27,7 @@ def test_the_newest_come_oldest_first_and_from_rotated_files_as_well(tmp_path: P
     """A limit reads back over as many files as it takes; none lists all."""
     path = tmp_path / "trail.jsonl"
     write(path, 40, size=3000, files=16)
-    assert len(list(tmp_path.iterdir())) > 3
+    assert len(list(tmp_path.iterdir())) > 1
     assert [row.received for row in recent(path, Wanted(), None).rows] == list(range(40))
     for limit in (1, 7, 33):
         assert [row.received for row in recent(path, Wanted(), limit).rows] == list(range(40 - limit, 40))

@@ -343,3 +343,23 @@ def test_an_owner_is_a_plain_name(place: Place, owner: str) -> None:
         store.create("staff", "", owner)
     assert SECRET not in str(refused.value)
     assert list(store.list()) == []
+
+
+@pytest.mark.parametrize("must", ["expires", "owner networks", "bad\x1b[31mname", "revoked,name"])
+def test_a_key_with_limits_that_this_release_does_not_know_lets_nobody_in(place: Place, must: str) -> None:
+    """Ignoring a limit would give the key more than its maker did; it is reported with the limit's name."""
+    place.put_key({**KEY, "must": must, "expires": 5.0})
+    store = place.store()
+    assert store.authenticate(SECRET) is None
+    assert not [key for key in store.list() if key.id == KEY["id"]]
+    (said,) = store.unread
+    assert "which this release does not know; update the release" in said
+    assert "\x1b" not in said
+    assert ("expires" in said) is (must == "expires")
+
+
+@pytest.mark.parametrize("must", ["", "owner", "role owner revoked", None])
+def test_limits_that_this_release_knows_let_the_key_in(place: Place, must: str | None) -> None:
+    """Nothing else changes."""
+    place.put_key({**KEY, "must": must})
+    assert place.store().authenticate(SECRET) is not None
