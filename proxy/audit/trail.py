@@ -40,6 +40,8 @@ _PIPE = 3900
 """Bytes of a decision on a pipe that several workers write to: more than 4096 (PIPE_BUF) would be mixed."""
 
 _MOST_HEADS = 1024
+_LOOKS, _LOOK_SECONDS = 10, 0.005
+"""How often, and how far apart, the end of a file is looked at before its last line counts as torn."""
 _HEAD = re.compile(rb'\{"v":2,"chain":"([0-9a-f]+)","n":([0-9]+),"kind":"([a-z]+)"')
 
 
@@ -202,11 +204,22 @@ class Trail:
             found = os.fstat(self._handle)
             self._piped = stat.S_ISFIFO(found.st_mode)
             regular = stat.S_ISREG(found.st_mode) and found.st_size > 0
-            self._torn = regular and os.pread(self._handle, 1, found.st_size - 1) != b"\n"
+            self._torn = regular and self._ends_within_a_line(self._handle)
         except OSError as error:
             raise self._unwritten(path, error) from None
         self._file = (found.st_dev, found.st_ino)
         return found.st_size if regular else 0
+
+    @staticmethod
+    def _ends_within_a_line(handle: int) -> bool:
+        """Whether the last line has no end. One that another process is writing just now gets its end."""
+        for attempt in range(_LOOKS):
+            size = os.fstat(handle).st_size
+            if not size or os.pread(handle, 1, size - 1) == b"\n":
+                return False
+            if attempt < _LOOKS - 1:
+                time.sleep(_LOOK_SECONDS)
+        return True
 
     @staticmethod
     def _unwritten(path: Path, error: OSError) -> ConfigError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import threading
 import time
@@ -141,6 +142,17 @@ def in_time(what: str, look: Callable[[], bool]) -> None:
     assert look(), f"{what}: not after {SECONDS} seconds"
 
 
+def deliver(built: Path, place: Path) -> None:
+    """Put a copy of one build where a replica reads it. Builds of each replica's own would differ in number,
+    and the state that they share has the highest: the replica with the lower one would refuse its own."""
+    new, old = place.with_name("new.idx"), place.with_name("old.idx")
+    shutil.copytree(built, new)
+    if place.exists():
+        place.rename(old)
+    new.rename(place)
+    shutil.rmtree(old, ignore_errors=True)
+
+
 @pytest.fixture(scope="module")
 def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     root = tmp_path_factory.mktemp("operate")
@@ -153,10 +165,11 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
         redis = stack.enter_context(redis_server(root))
         upstream = stack.enter_context(model_server(model))
         replicas = []
+        build_index(documents(), root / "built.idx", BuildOptions(key=KEY))
         for name in ("one", "other"):
             folder = root / name
             folder.mkdir()
-            build_index(documents(), folder / "small.idx", BuildOptions(key=KEY))
+            deliver(root / "built.idx", folder / "small.idx")
             server = stack.enter_context(
                 running(
                     *("serve", "--index", folder / "small.idx", "--upstream", upstream, "--policy", policy),
@@ -236,9 +249,10 @@ def test_an_index_is_replaced_under_load(scene: Scene) -> None:
         client.start()
     try:
         for more in ("A text that only stands in between, and is of no interest to anybody at all.", LATER):
+            training = TRAINING | {"staff": [*TRAINING["staff"], more]}
+            build_index(documents(training), scene.folder / "built.idx", BuildOptions(key=KEY))
             for replica in scene.replicas:
-                training = TRAINING | {"staff": [*TRAINING["staff"], more]}
-                build_index(documents(training), replica.index, BuildOptions(key=KEY))
+                deliver(scene.folder / "built.idx", replica.index)
                 time.sleep(0.5)
         versions = {worker.index for worker in scene.state.workers()}
         in_time("the new index", lambda: reached(scene, versions))
